@@ -1,0 +1,51 @@
+# The two commands a newcomer needs are `make run` and `make test`; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install run test check bench lock format clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+install: .venv/.runtime ## make .venv and install Keyturn from the lock
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Keyturn needs Python 3.11, 3.12 or 3.13; this is %d.%d. Say: make PYTHON=python3.12" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: .venv/bin/python requirements/runtime.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: install ## start Keyturn with a demo: one account, turned every 60 s
+	$(BIN)/keyturn up --demo
+
+test: .venv/.dev ## the whole test suite
+	$(BIN)/pytest
+
+check: .venv/.dev ## the gates: style, types, layers, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev ## measure against limits in the same run; writes docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks
+
+format: .venv/.dev ## put the code into its one shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve the lock files anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --group dev pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
+	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --constraints requirements/dev.txt - --output-file requirements/build.txt
+
+clean: ## remove what was built
+	rm -rf .venv build dist
