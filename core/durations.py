@@ -1,0 +1,45 @@
+"""Lengths of time as people write them: `90s`, `30m`, `12h`, `7d`, `1d12h`, ISO 8601 `P45D`."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, TypeAdapter
+
+_UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_WRITTEN = re.compile(r"(?:\d+(?:\.\d+)?[wdhms])+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
+_ISO = TypeAdapter(timedelta)
+_LONGEST = timedelta(days=36_500)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """The length of time that `value` says; ValueError names the forms that are allowed."""
+    if isinstance(value, timedelta):
+        length = value
+    elif isinstance(value, str) and _WRITTEN.fullmatch(value.strip()):
+        seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(value))
+        length = timedelta(seconds=min(seconds, _LONGEST.total_seconds() + 1))
+    elif isinstance(value, str) and value.strip().startswith("P"):
+        length = _ISO.validate_python(value.strip())
+    else:
+        raise ValueError("give a duration like 90s, 30m, 12h, 7d or P45D")
+    if not timedelta(0) <= length <= _LONGEST:
+        raise ValueError("give a duration between 0 and 100 years")
+    return length
+
+
+def write_duration(length: timedelta) -> str:
+    """The shortest of the written forms: 1 day and 12 hours is `1d12h`, nothing is `0s`."""
+    seconds = length.total_seconds()
+    parts = []
+    for unit in "dhm":
+        count, seconds = divmod(seconds, _UNITS[unit])
+        if count:
+            parts.append(f"{int(count)}{unit}")
+    if seconds:
+        parts.append(f"{seconds:.3g}s")
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

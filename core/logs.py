@@ -1,0 +1,63 @@
+"""Structured logs. A token that strays into a line is masked before it is written."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+_TOKEN = re.compile(r"tfy_(?:vat|pat)_[0-9A-Za-z]{8,}")
+
+
+def configure(*, json: bool, level: str, stream: TextIO | None = None) -> None:
+    """Sends every log line of this process, the libraries' too, to `stream` (stderr)."""
+    renderer = (
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                mask_tokens,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("botocore", "urllib3", "celery", "kombu", "amqp", "slack_sdk"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+def mask_tokens(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A belt beside the braces: nothing that looks like a token leaves in a log line."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _TOKEN.sub("tfy_***", value)
+        elif not isinstance(value, int | float | bool | None):
+            event[key] = _TOKEN.sub("tfy_***", str(value))
+    return event

@@ -1,0 +1,256 @@
+"""The manifest of a virtual account, as the wire contract writes it.
+
+Accepts the reference's snake_case and the camelCase that its SDK makes of dicts; a
+manifest is kept as it was given, in the reference's spelling.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from core.durations import Duration, write_duration
+from core.errors import InvalidInput
+from core.policy import Policy, check_schedule
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_FREE = {"tags"}  # what is below these keys is the user's own
+
+Model = TypeVar("Model")
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,34}[a-z0-9]")
+
+
+def check_name(name: str) -> str:
+    """The one rule for names; ValueError says what is allowed."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a name has 3 to 36 characters: lowercase letters, digits and hyphens; "
+            "it starts with a letter and ends with a letter or digit"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AutoRotate(_Part):
+    """How often the token is turned, and how long the old one works."""
+
+    auto_rotate_interval: int = Field(default=360, ge=1, le=36_500, description="days")
+    grace_period: int = Field(default=30, ge=0, le=36_500, description="days")
+    interval: Duration | None = None
+    grace: Duration | None = None
+    schedule: Annotated[str, StringConstraints(max_length=200)] | None = None
+    timezone: str = "UTC"
+    spread: Duration = timedelta(0)
+    max_hold: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> "AutoRotate":
+        if self.schedule and self.interval is not None:
+            raise ValueError("give schedule or interval, not both")
+        if self.interval == timedelta(0):
+            raise ValueError("an interval is longer than nothing")
+        return self
+
+
+class Permission(_Part):
+    """A role on a resource."""
+
+    resource_fqn: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    resource_type: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    role_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class StoreConfig(_Part):
+    """One place in a secret store where the token is kept."""
+
+    type: Literal["secret-store"] = "secret-store"
+    integration_fqn: str
+    secret_path: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    required: bool = True
+    adopt: bool = False
+
+
+class EmailTarget(_Part):
+    type: Literal["email"] = "email"
+    notification_channel: str
+    to_emails: Annotated[list[Email], Field(min_length=1, max_length=50)]
+
+    def addresses(self) -> Iterable[str]:
+        return self.to_emails
+
+
+class SlackBotTarget(_Part):
+    type: Literal["slack-bot"] = "slack-bot"
+    notification_channel: str
+    channels: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1, max_length=80)]],
+        Field(min_length=1, max_length=50),
+    ]
+
+    def addresses(self) -> Iterable[str]:
+        return self.channels
+
+
+class ChannelTarget(_Part):
+    """A channel that has one recipient only."""
+
+    type: Literal["slack-webhook", "console"]
+    notification_channel: str
+
+    def addresses(self) -> Iterable[str]:
+        return [""]
+
+
+NoticeTarget = Annotated[EmailTarget | SlackBotTarget | ChannelTarget, Field(discriminator="type")]
+
+
+class OwnedBy(_Part):
+    account: str | None = None
+    team: str
+
+
+class VirtualAccountManifest(_Part):
+    """What a virtual account should be."""
+
+    name: Name
+    type: Literal["virtual-account"] = "virtual-account"
+    permissions: Annotated[list[Permission], Field(min_length=1, max_length=500)] | None = None
+    expiration_date: date | None = None
+    auto_rotate: AutoRotate | None = None
+    notification_target: NoticeTarget | None = None
+    notification_targets: Annotated[list[NoticeTarget], Field(max_length=20)] | None = None
+    secret_store_config: StoreConfig | None = None
+    secret_store_configs: Annotated[list[StoreConfig], Field(max_length=20)] | None = None
+    owned_by: OwnedBy | None = None
+    tags: Annotated[dict[str, Any], Field(max_length=50)] | None = None
+    token_type: Literal["opaque"] | None = None
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> "VirtualAccountManifest":
+        if self.secret_store_config and self.secret_store_configs:
+            raise ValueError("give secret_store_config or secret_store_configs, not both")
+        if self.notification_target and self.notification_targets:
+            raise ValueError("give notification_target or notification_targets, not both")
+        return self
+
+    @property
+    def stores(self) -> list[StoreConfig]:
+        one = [self.secret_store_config] if self.secret_store_config else []
+        return one + (self.secret_store_configs or [])
+
+    @property
+    def targets(self) -> list[NoticeTarget]:
+        one: list[NoticeTarget] = [self.notification_target] if self.notification_target else []
+        return one + (self.notification_targets or [])
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The end of the expiration date, UTC: the account is valid through that day."""
+        if self.expiration_date is None:
+            return None
+        day = datetime.combine(self.expiration_date, datetime.min.time(), UTC)
+        return day + timedelta(days=1)
+
+    def policy(self, *, max_hold: timedelta) -> Policy | None:
+        """How it rotates; None if only by hand. `max_hold` is the tenant's default."""
+        rotate = self.auto_rotate
+        if rotate is None:
+            return None
+        days = timedelta(days=rotate.auto_rotate_interval)
+        return Policy(
+            interval=None if rotate.schedule else (rotate.interval or days),
+            schedule=rotate.schedule,
+            timezone=rotate.timezone,
+            spread=rotate.spread,
+            grace=timedelta(days=rotate.grace_period) if rotate.grace is None else rotate.grace,
+            max_hold=max_hold if rotate.max_hold is None else rotate.max_hold,
+        )
+
+
+def parse_account(given: dict[str, Any]) -> VirtualAccountManifest:
+    """Reads a manifest in reference spelling; InvalidInput names the first wrong field."""
+    renamed = {("owned_by" if key == "ownedBy" else key): value for key, value in given.items()}
+    return parse(TypeAdapter(VirtualAccountManifest), renamed)
+
+
+def parse(adapter: TypeAdapter[Model], given: Any, *, below: str = "") -> Model:
+    """Validates; turns pydantic's errors into ours, without quoting what was given."""
+    try:
+        return adapter.validate_python(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        path = ".".join(str(part) for part in first["loc"]) or "manifest"
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidInput(f"{below}{path}", message) from None
+
+
+def reference_spelling(given: Any) -> Any:
+    """camelCase keys become the reference's snake_case, `ownedBy` as the reference has it."""
+    if isinstance(given, list):
+        return [reference_spelling(item) for item in given]
+    if not isinstance(given, dict):
+        return given
+    spelled = {}
+    for key, value in given.items():
+        snake = _CAMEL.sub(r"_\1", str(key)).lower() if not str(key).isupper() else str(key)
+        name = "ownedBy" if snake == "owned_by" else snake
+        spelled[name] = value if snake in _FREE else reference_spelling(value)
+    return {key: value for key, value in spelled.items() if value is not None}
+
+
+def answered(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest as clients read it: the SDK needs auto_rotate's two day fields."""
+    if not manifest.get("auto_rotate"):
+        return manifest
+    rotate = {"auto_rotate_interval": 360, "grace_period": 30, **manifest["auto_rotate"]}
+    return {**manifest, "auto_rotate": rotate}
+
+
+def check_policy(
+    policy: Policy,
+    *,
+    now: datetime,
+    smallest_interval: timedelta,
+    smallest_grace: timedelta,
+    max_live_generations: int,
+) -> None:
+    """Raises InvalidInput unless the tenant's limits allow this policy."""
+    if policy.schedule is not None:
+        check_schedule(policy.schedule, policy.timezone, now)
+    gap = policy.shortest_gap(now)
+    if gap < smallest_interval:
+        raise InvalidInput(
+            "auto_rotate.schedule" if policy.schedule else "auto_rotate.interval",
+            f"the smallest interval of this tenant is {write_duration(smallest_interval)}; "
+            f"this one is {write_duration(gap)}",
+        )
+    if policy.grace < smallest_grace or not policy.grace:
+        raise InvalidInput(
+            "auto_rotate.grace",
+            f"the smallest grace of this tenant is {write_duration(smallest_grace)}",
+        )
+    if policy.grace > gap * (max_live_generations - 1):
+        raise InvalidInput(
+            "auto_rotate.grace",
+            f"this grace would keep more than {max_live_generations} generations alive; "
+            "shorten it or rotate less often",
+        )

@@ -1,0 +1,113 @@
+"""What an operator can set, all of it by environment variables named `KEYTURN_...`."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.durations import Duration
+from core.errors import Misconfigured
+from core.sealing import MasterKey, MasterKeys
+
+
+def _data_dir() -> Path:
+    share = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(share) / "keyturn"
+
+
+class Settings(BaseSettings):
+    """One immutable reading of the environment, made in each entry point and passed down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KEYTURN_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(
+        default_factory=_data_dir,
+        description="Where `keyturn up` keeps its database, master key and first admin's token.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="SQLAlchemy URL, e.g. postgresql+psycopg://user:password@host/keyturn. "
+        "Unset: an SQLite file in the data folder.",
+    )
+    broker_url: SecretStr | None = Field(
+        default=None,
+        description="Celery's broker: redis://... or amqp://.... Unset: in memory, "
+        "which only `keyturn up` can use.",
+    )
+    master_keys: SecretStr | None = Field(
+        default=None,
+        description="Base64 master keys separated by commas: the first wraps, all unwrap.",
+    )
+    master_keys_file: Path | None = Field(
+        default=None, description="A file with one base64 master key a line, instead."
+    )
+    file_root: Path | None = Field(
+        default=None,
+        description="The folder that file sinks and mailbox notifiers write below. "
+        "Unset: they are refused.",
+    )
+    ambient_credentials: bool = Field(
+        default=False,
+        description="Whether integrations may use this host's own cloud identity.",
+    )
+    tick: Duration = Field(
+        default=timedelta(seconds=1),
+        description="How often beat looks for due work.",
+    )
+    rotation_batch: int = Field(
+        default=500, ge=1, le=5_000, description="How many accounts one rotation batch claims."
+    )
+    worker_threads: int = Field(
+        default=8, ge=2, le=200, description="How many lanes one worker drains at the same time."
+    )
+    delivery_retention: Duration = Field(
+        default=timedelta(days=90), description="How long finished deliveries are kept."
+    )
+    event_retention: Duration = Field(
+        default=timedelta(days=400), description="How long events are kept."
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8400", description="Where people reach Keyturn; used in links."
+    )
+    log_json: bool = Field(
+        default=False, description="Logs as JSON lines (for collectors) instead of text."
+    )
+    log_level: str = Field(default="INFO", description="The least level that is logged.")
+
+    @property
+    def database(self) -> str:
+        """The database's URL; contains its password, so it is never logged."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'keyturn.db'}"
+
+    @property
+    def broker(self) -> str:
+        return self.broker_url.get_secret_value() if self.broker_url else "memory://"
+
+    def keys(self) -> MasterKeys:
+        """The master keys that are configured, in their order; Misconfigured if unreadable."""
+        if self.master_keys and self.master_keys_file:
+            raise Misconfigured("Set KEYTURN_MASTER_KEYS or KEYTURN_MASTER_KEYS_FILE, not both.")
+        if self.master_keys:
+            lines = self.master_keys.get_secret_value().split(",")
+        elif self.master_keys_file:
+            lines = _read(self.master_keys_file)
+        elif (own := self.data_dir / "master-key").exists():
+            lines = _read(own)
+        else:
+            lines = []
+        return MasterKeys([MasterKey.parse(line) for line in lines if line.strip()])
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except OSError as error:
+        raise Misconfigured(
+            f"The master keys' file {path} cannot be read: {error.strerror}."
+        ) from None

@@ -1,0 +1,158 @@
+"""Virtual accounts: the machines whose keys are turned."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.policy import Policy
+from models.base import Base, OfTenant, one_of
+from models.types import Name, Span
+
+
+class AccountState(StrEnum):
+    """`suspended`: every token was revoked; the next regenerate brings it back."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+class VirtualAccount(OfTenant, Base):
+    """A non-user identity. Its row is the lock over all that belongs to it (law 14).
+
+    `next_rotation_at` is the due moment by the policy. `due_at` is when the engine looks
+    at the account next: the same moment, or later while it waits or backs off; none while
+    it is paused, suspended or deleted.
+    """
+
+    __tablename__ = "virtual_accounts"
+    __table_args__ = (
+        one_of("state", AccountState),
+        CheckConstraint("due_at IS NULL OR state = 'active'", name="due_only_while_active"),
+        CheckConstraint(
+            "rotation_interval IS NULL OR rotation_schedule IS NULL", name="one_rotation_policy"
+        ),
+        # An account always has the token of its newest generation; checked at commit, since
+        # the two rows refer to each other.
+        ForeignKeyConstraint(
+            ["tenant_id", "id", "generation"],
+            ["tokens.tenant_id", "tokens.account_id", "tokens.generation"],
+            name="fk_virtual_accounts_newest_token",
+            deferrable=True,
+            initially="DEFERRED",
+            use_alter=True,
+        ),
+        Index(
+            "uq_virtual_accounts_name",
+            "tenant_id",
+            "name",
+            unique=True,
+            postgresql_where=text("state <> 'deleted'"),
+            sqlite_where=text("state <> 'deleted'"),
+        ),
+        Index(
+            "ix_virtual_accounts_due",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(String(64))
+    state: Mapped[AccountState] = mapped_column(Name(AccountState), default=AccountState.ACTIVE)
+    manifest: Mapped[dict[str, Any]]
+    created_by: Mapped[dict[str, Any]]
+    generation: Mapped[int] = mapped_column(default=1)
+
+    rotation_interval: Mapped[timedelta | None] = mapped_column(Span)
+    rotation_schedule: Mapped[str | None] = mapped_column(String(200))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    spread: Mapped[timedelta] = mapped_column(Span, default=timedelta(0))
+    grace: Mapped[timedelta] = mapped_column(Span)
+    max_hold: Mapped[timedelta] = mapped_column(Span)
+    expires_at: Mapped[datetime | None]
+
+    rotated_at: Mapped[datetime]
+    next_rotation_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]
+    rotation_failures: Mapped[int] = mapped_column(default=0)
+    paused_at: Mapped[datetime | None]
+
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+    @property
+    def policy(self) -> Policy | None:
+        """How this account rotates; None if only by hand."""
+        if self.rotation_interval is None and self.rotation_schedule is None:
+            return None
+        return Policy(
+            interval=self.rotation_interval,
+            schedule=self.rotation_schedule,
+            timezone=self.timezone,
+            spread=self.spread,
+            grace=self.grace,
+            max_hold=self.max_hold,
+        )
+
+    def is_admin(self, tenant: str) -> bool:
+        """Whether it holds the tenant-admin role on its tenant."""
+        return any(
+            grant.get("role_id") == "tenant-admin"
+            and grant.get("resource_type") in {"tenant", "account"}
+            and grant.get("resource_fqn") == tenant
+            for grant in self.manifest.get("permissions") or []
+        )
+
+    def is_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def schedule(self, moment: datetime | None) -> None:
+        """Due at `moment`, unless that is never, or the account is over or paused by then."""
+        if moment is not None and self.expires_at is not None and moment >= self.expires_at:
+            moment = None
+        self.next_rotation_at = moment
+        self.waiting_since = None
+        self.rotation_failures = 0
+        self._look_when_due()
+
+    def reschedule(self, now: datetime) -> None:
+        """Applies a new or changed policy: see Policy.first_due."""
+        policy = self.policy
+        reckoned = self.rotated_at
+        self.schedule(policy and policy.first_due(self.id, reckoned_from=reckoned, now=now))
+
+    def pause(self, now: datetime) -> None:
+        """No more scheduled rotations until `resume`; a second call changes nothing."""
+        self.paused_at = self.paused_at or now
+        self.due_at = None
+
+    def resume(self) -> None:
+        """A rotation that fell due meanwhile is due now, once."""
+        self.paused_at = None
+        self._look_when_due()
+
+    def suspend(self) -> None:
+        """Every token is revoked: nothing is left to rotate until the next regenerate."""
+        self.state = AccountState.SUSPENDED
+        self.due_at = None
+
+    def revive(self) -> None:
+        """A suspended account that gets a new token is active again."""
+        self.state = AccountState.ACTIVE
+        self._look_when_due()
+
+    def delete(self, now: datetime) -> None:
+        """The name is free at once; the row stays as a tombstone until removals are settled."""
+        self.state = AccountState.DELETED
+        self.deleted_at = now
+        self.due_at = self.next_rotation_at = None
+
+    def _look_when_due(self) -> None:
+        looking = self.paused_at is None and self.state is AccountState.ACTIVE
+        self.due_at = self.next_rotation_at if looking else None

@@ -1,0 +1,142 @@
+"""The outbox: events, and one delivery per event and destination."""
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.events import EventType
+from models.base import Base, OfTenant, one_of
+from models.types import Name
+
+
+class Event(OfTenant, Base):
+    """A fact that happened, kept with what was known then."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        one_of("type", EventType),
+        Index("ix_events_at", "at"),
+        Index("ix_events_account", "account_id", "at"),
+    )
+
+    type: Mapped[EventType] = mapped_column(Name(EventType))
+    severity: Mapped[int] = mapped_column(SmallInteger)
+    account_id: Mapped[UUID | None]
+    lane_id: Mapped[UUID | None]
+    at: Mapped[datetime]
+    facts: Mapped[dict[str, Any]]
+
+
+class Action(StrEnum):
+    """What a delivery does: write a copy, remove one, or tell somebody."""
+
+    PUT = "put"
+    REMOVE = "remove"
+    NOTICE = "notice"
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DONE = "done"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+
+
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.SENDING})
+
+
+class Priority(IntEnum):
+    """The order of claims within a lane."""
+
+    BREAK_GLASS = 0
+    MANUAL = 1
+    SCHEDULED = 2
+    REPAIR = 3
+
+
+class Delivery(OfTenant, Base):
+    """One event for one destination, with its due time.
+
+    `claim` is the fence and only ever counts up; `failures` is for backoff and a resume
+    resets it. `document` is the physical thing in a store that a send changes: at most one
+    send per document is under way. What a retry sends is fixed here, so it is the same.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "event_id"], ["events.tenant_id", "events.id"]),
+        ForeignKeyConstraint(["tenant_id", "lane_id"], ["lanes.tenant_id", "lanes.id"]),
+        ForeignKeyConstraint(["tenant_id", "place_id"], ["places.tenant_id", "places.id"]),
+        UniqueConstraint("event_id", "destination"),
+        one_of("action", Action),
+        one_of("state", DeliveryState),
+        Index(
+            "uq_deliveries_one_sending",
+            "lane_id",
+            "document",
+            unique=True,
+            postgresql_where=text("state = 'sending' AND document IS NOT NULL"),
+            sqlite_where=text("state = 'sending' AND document IS NOT NULL"),
+        ),
+        Index(
+            "ix_deliveries_pending",
+            "lane_id",
+            "priority",
+            "due_at",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_deliveries_sending",
+            "lane_id",
+            "leased_until",
+            postgresql_where=text("state = 'sending'"),
+            sqlite_where=text("state = 'sending'"),
+        ),
+        Index(
+            "ix_deliveries_place",
+            "place_id",
+            postgresql_where=text("state = 'pending' AND place_id IS NOT NULL"),
+            sqlite_where=text("state = 'pending' AND place_id IS NOT NULL"),
+        ),
+        Index("ix_deliveries_account", "account_id", "created_at"),
+        Index(
+            "ix_deliveries_settled",
+            "settled_at",
+            postgresql_where=text("settled_at IS NOT NULL"),
+            sqlite_where=text("settled_at IS NOT NULL"),
+        ),
+        {
+            # Rows are updated a few times each and then only pruned.
+            "postgresql_with": {
+                "fillfactor": 80,
+                "autovacuum_vacuum_scale_factor": 0.02,
+            }
+        },
+    )
+
+    event_id: Mapped[UUID]
+    lane_id: Mapped[UUID]
+    destination: Mapped[UUID]
+    account_id: Mapped[UUID | None]
+    place_id: Mapped[UUID | None]
+    action: Mapped[Action] = mapped_column(Name(Action))
+    document: Mapped[str | None] = mapped_column(String(1024))
+    address: Mapped[str | None] = mapped_column(String(320))
+    revision: Mapped[int] = mapped_column(default=0)
+    generation: Mapped[int] = mapped_column(default=0)
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[DeliveryState] = mapped_column(Name(DeliveryState), default=DeliveryState.PENDING)
+    due_at: Mapped[datetime]
+    leased_until: Mapped[datetime | None]
+    claim: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]

@@ -1,0 +1,181 @@
+"""First things: the installation's row, a tenant with its key, and the first admin."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.errors import Conflict, NotFound
+from core.ids import new_id
+from core.tokens import Token
+from models import (
+    AccountState,
+    Installation,
+    Tenant,
+    TokenRow,
+    TokenState,
+    User,
+    VirtualAccount,
+    WrappedKey,
+)
+from services.accounts import put_account
+from services.outbox import Outbox
+from services.runtime import Runtime
+from services.scope import mine
+
+ADMIN = "keyturn-admin"
+_BOOTSTRAP_LIFE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A tenant's limits for rotation."""
+
+    smallest_interval: timedelta = timedelta(days=30)
+    smallest_grace: timedelta = timedelta(days=1)
+    pick_up: timedelta = timedelta(minutes=10)
+
+
+def ensure_installation(runtime: Runtime) -> None:
+    """The installation's one row; a second call changes nothing."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        if session.get(Installation, 1) is None:
+            session.add(Installation(id=1, epoch=1, created_at=outbox.now))
+
+    runtime.change(use_case)
+
+
+def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: str) -> UUID:
+    """The tenant of this name with a data key and an admin user; a second call finds it."""
+
+    def use_case(session: Session, outbox: Outbox) -> UUID:
+        tenant = session.scalar(select(Tenant).where(Tenant.name == name))
+        if tenant is None:
+            tenant = Tenant(
+                id=new_id(),
+                name=name,
+                smallest_interval=limits.smallest_interval,
+                smallest_grace=limits.smallest_grace,
+                pick_up=limits.pick_up,
+                created_at=outbox.now,
+            )
+            session.add(tenant)
+            session.flush()
+            session.add(
+                User(
+                    tenant_id=tenant.id,
+                    id=new_id(),
+                    email=admin_email,
+                    roles=["tenant-admin"],
+                    active=True,
+                    created_at=outbox.now,
+                    updated_at=outbox.now,
+                )
+            )
+        has_key = session.scalar(
+            select(WrappedKey.number).where(WrappedKey.tenant_id == tenant.id).limit(1)
+        )
+        if has_key is None:
+            runtime.keyring.make(session, tenant.id, outbox.now)
+        return tenant.id
+
+    return runtime.change(use_case)
+
+
+def ensure_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> bool:
+    """The first admin's account, and its token in `out` (0600, written by rename).
+
+    The file is written whenever it is missing; answers whether it was.
+    """
+    if out.exists():
+        return False
+    token = _admin_token(runtime, tenant_id)
+    if token is None:
+        token = _create_admin(runtime, tenant_id)
+    write_secret(out, token.reveal() + "\n")
+    return True
+
+
+def bootstrap_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> None:
+    """Outside `keyturn up`: makes the first admin, once; its token is valid for 30 days."""
+    if _admin_token(runtime, tenant_id) is not None:
+        raise Conflict(
+            f"This installation has its first admin already ({ADMIN}); "
+            "`keyturn accounts regenerate keyturn-admin` gives it a new token."
+        )
+    token = _create_admin(runtime, tenant_id)
+
+    def shorten(session: Session, outbox: Outbox) -> None:
+        row = session.scalar(select(TokenRow).where(TokenRow.hash == token.hash))
+        assert row is not None
+        row.move_end(outbox.now + _BOOTSTRAP_LIFE)
+
+    runtime.change(shorten)
+    write_secret(out, token.reveal() + "\n")
+
+
+def only_tenant(session: Session, name: str | None = None) -> Tenant:
+    """The tenant of this name, or the only one there is."""
+    tenants = session.scalars(select(Tenant).order_by(Tenant.name)).all()
+    if name is not None:
+        for tenant in tenants:
+            if tenant.name == name:
+                return tenant
+        raise NotFound("tenant", name)
+    if len(tenants) == 1:
+        return tenants[0]
+    if not tenants:
+        raise NotFound("tenant", "(none has been made: run `keyturn admin bootstrap`)")
+    raise Conflict(f"Say which tenant: {', '.join(tenant.name for tenant in tenants)}.")
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Writes a file that only its owner reads; it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _create_admin(runtime: Runtime, tenant_id: UUID) -> Token:
+    with runtime.database.reading() as session:
+        name = session.get_one(Tenant, tenant_id).name
+    grant = {"resource_fqn": name, "resource_type": "account", "role_id": "tenant-admin"}
+    put = put_account(
+        runtime,
+        Actor.operator(tenant_id, "bootstrap"),
+        {"name": ADMIN, "type": "virtual-account", "permissions": [grant]},
+    )
+    if put.token is None:
+        raise Conflict(f"{ADMIN} exists without a valid token; regenerate it.")
+    return put.token
+
+
+def _admin_token(runtime: Runtime, tenant_id: UUID) -> Token | None:
+    with runtime.database.reading() as session:
+        row = session.scalar(
+            mine(TokenRow, tenant_id)
+            .join(
+                VirtualAccount,
+                (VirtualAccount.id == TokenRow.account_id)
+                & (VirtualAccount.tenant_id == TokenRow.tenant_id),
+            )
+            .where(
+                VirtualAccount.name == ADMIN,
+                VirtualAccount.state == AccountState.ACTIVE,
+                TokenRow.state == TokenState.CURRENT,
+            )
+        )
+    if row is None or row.sealed is None:
+        return None
+    return Token(runtime.keyring.open("tokens", row.tenant_id, row.id, row.sealed).decode())

@@ -1,0 +1,136 @@
+"""Transactions: one use case, one of them, on PostgreSQL and on SQLite alike."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from core.errors import Unready
+
+Result = TypeVar("Result")
+
+_ATTEMPTS = 3
+_REPEATABLE = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_WRITES = "keyturn_writes"
+
+
+class Database:
+    """The engine, and the two ways to use it: `reading` and `writing`.
+
+    On SQLite writers take turns behind one lock in the process, which is fair, and begin
+    with BEGIN IMMEDIATE, so that none fails half-way for want of the write lock.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.engine = _engine(url, pool_size)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = self.engine.execution_options(**{_WRITES: True})
+        self._turn = threading.RLock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads; what it saw stays loaded after it."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are committed at the end, all or none."""
+        if self.is_sqlite:
+            with self._turn, self._begin() as session:
+                yield session
+        else:
+            with self._begin() as session:
+                yield session
+
+    def write(self, use_case: Callable[[Session], Result]) -> Result:
+        """Runs `use_case` in a transaction of its own, up to three times over deadlocks.
+
+        Only what the database refused before a commit is repeated; a connection that is
+        lost at COMMIT is not, since the commit may have happened.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self.writing() as session:
+                    return use_case(session)
+            except OperationalError as error:
+                if attempt == _ATTEMPTS or sqlstate(error) not in _REPEATABLE:
+                    raise
+        raise AssertionError("unreachable")
+
+    def now(self) -> datetime:
+        """The database's own time; on SQLite that is this host's."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        with self.engine.connect() as connection:
+            moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return moment.astimezone(UTC)
+
+    def ping(self) -> None:
+        """Unready, with what to look at, unless the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except DBAPIError as error:
+            raise Unready(f"The database does not answer ({type(error.orig).__name__}).") from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Session]:
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's code of what went wrong; empty elsewhere."""
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    if url.startswith("sqlite"):
+        return _sqlite(url)
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c timezone=UTC -c lock_timeout=30000",
+            "prepare_threshold": None,  # PgBouncer in transaction mode has no prepared statements
+        },
+    )
+
+
+def _sqlite(url: str) -> Engine:
+    in_memory = url in {"sqlite://", "sqlite:///:memory:"}
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        poolclass=QueuePool if not in_memory else None,
+        connect_args={"timeout": 30},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours to say
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

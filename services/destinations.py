@@ -1,0 +1,61 @@
+"""The lanes of an integration: made when first needed, paced as plugin and operator say."""
+
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.ids import new_id
+from core.plugins import Plugin
+from models import Bucket, Integration, Lane
+from services.scope import mine
+
+
+def lane_for(session: Session, integration: Integration, plugin: Plugin, address: str = "") -> Lane:
+    """The lane of this integration to this address; a second call finds the first one's."""
+    found = session.scalar(
+        mine(Lane, integration.tenant_id).where(
+            Lane.integration_id == integration.id, Lane.address == address
+        )
+    )
+    if found is not None:
+        return found
+    lane = Lane(
+        tenant_id=integration.tenant_id,
+        id=new_id(),
+        integration_id=integration.id,
+        kind=integration.kind,
+        address=address,
+    )
+    _pace(session, lane, integration, plugin)
+    session.add(lane)
+    session.flush()
+    return lane
+
+
+def repace(session: Session, integration: Integration, plugin: Plugin) -> None:
+    """Gives every lane of a changed integration its new pace."""
+    for lane in session.scalars(
+        mine(Lane, integration.tenant_id).where(Lane.integration_id == integration.id)
+    ):
+        _pace(session, lane, integration, plugin)
+    session.flush()
+
+
+def _pace(session: Session, lane: Lane, integration: Integration, plugin: Plugin) -> None:
+    pace = plugin.pace
+    lane.per_second = integration.rate or pace.per_second
+    lane.cost = pace.cost
+    lane.concurrency = pace.concurrency
+    lane.send_limit = pace.send_limit
+    key = plugin.quota_key(lane.address) or (str(integration.id) if lane.per_second else None)
+    lane.quota_key = f"{integration.kind}:{key}"[:200] if key else None
+    if lane.quota_key is not None:
+        _ensure_bucket(session, lane.quota_key, integration)
+
+
+def _ensure_bucket(session: Session, quota_key: str, integration: Integration) -> None:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(
+        dialect.insert(Bucket)
+        .values(quota_key=quota_key, next_at=integration.created_at)
+        .on_conflict_do_nothing()
+    )

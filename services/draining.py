@@ -1,0 +1,161 @@
+"""Draining a lane: a slice of a few seconds of claim, send, settle, claim again.
+
+Law 11: at most the lane's `concurrency` sends at a time, each at its own instant. A drain
+says that it wants another slice only when there is more to do now; otherwise it leaves
+`wake_at` behind.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from uuid import UUID
+
+import structlog
+
+from core.errors import KeyturnError, PluginNotInstalled, PluginUnknown
+from core.plugins import Family, Plugin
+from models import Installation
+from services import lanes
+from services.lanes import START_WITHIN, Claimed, Turn
+from services.judging import pause
+from services.runtime import Runtime
+from services.sending import Outcome, Result, send
+from services.settling import settle
+
+log = structlog.get_logger(__name__)
+
+SLICE = timedelta(seconds=5)
+_SETTLE_ROWS = 100
+_SETTLE_SECONDS = 0.05
+_PATIENCE = 1.0  # seconds: no more is claimed than can start within this
+
+
+@dataclass(frozen=True)
+class Drained:
+    """What one slice did; `more` says that the lane is worth another slice now."""
+
+    sent: int = 0
+    more: bool = False
+
+
+def drain(
+    runtime: Runtime,
+    lane_id: UUID,
+    *,
+    slice_: timedelta = SLICE,
+    stop: threading.Event | None = None,
+) -> Drained:
+    """Sends what is due on this lane. Nothing happens while another process drains it.
+
+    Ends early, with everything settled, once `stop` is set.
+    """
+    turn = runtime.database.write(
+        lambda session: lanes.take_turn(session, lane_id, runtime.now(), slice_)
+    )
+    if turn is None:
+        return Drained()
+    sent = 0
+    plugin = _open(runtime, turn)
+    if plugin is not None:
+        sent = _Slice(runtime, turn, plugin, stop or threading.Event()).run()
+    wake_at = runtime.database.write(lambda session: lanes.hand_back(session, turn, runtime.now()))
+    more = plugin is not None and wake_at is not None and wake_at <= runtime.now()
+    return Drained(sent, more)
+
+
+def _open(runtime: Runtime, turn: Turn) -> Plugin | None:
+    """The plugin; None leaves the lane to a worker that has it, or pauses a broken one."""
+    try:
+        return runtime.opened.plugin(turn.integration)
+    except (PluginUnknown, PluginNotInstalled) as error:
+        log.warning("lane.left", lane=str(turn.lane.id), kind=turn.lane.kind, error=str(error))
+    except (KeyturnError, ValueError) as error:
+        reason = f"its configuration cannot be used ({type(error).__name__})"
+        log.error("lane.unusable", lane=str(turn.lane.id), kind=turn.lane.kind, error=reason)
+        runtime.change(lambda session, outbox: pause(session, outbox, turn, reason))
+    return None
+
+
+class _Slice:
+    """One turn at one lane. Sends run in threads; this one claims and settles."""
+
+    def __init__(self, runtime: Runtime, turn: Turn, plugin: Plugin, stop: threading.Event) -> None:
+        self.runtime = runtime
+        self.turn = turn
+        self.plugin = plugin
+        self.stop = stop
+        self.epoch = _epoch(runtime)
+        self.outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self.window = turn.lane.concurrency
+        # Notices settle one by one, since a repeat is seen; a sink's repeat is a no-op.
+        self.batch = 1 if turn.integration.family is Family.NOTIFIER else _SETTLE_ROWS
+        self.sent = 0
+
+    def run(self) -> int:
+        """Claims, sends and settles until nothing is due or the turn is over."""
+        under_way = 0
+        claim_at: datetime | None = self.runtime.now()
+        with ThreadPoolExecutor(self.turn.lane.concurrency, "send") as pool:
+            while True:
+                now = self.runtime.now()
+                if self.stop.is_set() or now >= self.turn.until:
+                    claim_at = None
+                if claim_at is not None and now >= claim_at and under_way <= self.window // 2:
+                    claimed, claim_at = self._claim(self.window - under_way)
+                    for one, start_by in claimed:
+                        pool.submit(self._send, one, start_by)
+                    under_way += len(claimed)
+                if under_way:
+                    ended = self._ended(under_way)
+                    under_way -= len(ended)
+                    if ended:
+                        self._settle(ended)
+                        claim_at = claim_at or self.runtime.now()
+                elif claim_at is None:
+                    return self.sent
+                elif claim_at > now:
+                    self.runtime.clock.wait_until(min(claim_at, self.turn.until), self.stop)
+
+    def _claim(self, most: int) -> tuple[list[tuple[Claimed, float]], datetime | None]:
+        """What to send, each with the time (on the process's own clock) it must start by."""
+        elapsed, now = self.runtime.clock.elapsed(), self.runtime.now()
+        claim = self.runtime.database.write(
+            lambda session: lanes.claim(session, self.turn, now, most)
+        )
+        return [
+            (one, elapsed + (one.send_at - now + START_WITHIN).total_seconds())
+            for one in claim.deliveries
+        ], claim.again_at
+
+    def _send(self, claimed: Claimed, start_by: float) -> None:
+        """Waits for the delivery's own instant, then sends."""
+        if self.runtime.clock.wait_until(claimed.send_at, self.stop):
+            self.outcomes.put(Outcome(claimed, Result.UNSENT))
+            return
+        began = self.runtime.clock.elapsed()
+        self.outcomes.put(send(self.runtime, self.turn, self.plugin, claimed, self.epoch, start_by))
+        took = max(self.runtime.clock.elapsed() - began, 0.001)
+        in_time = int(self.turn.lane.concurrency * _PATIENCE / took)
+        self.window = max(min(in_time, 4 * self.turn.lane.concurrency), 1)
+
+    def _ended(self, under_way: int) -> list[Outcome]:
+        """The next batch of outcomes: a full one, or what came within the settling time."""
+        ended: list[Outcome] = []
+        settle_by = self.runtime.clock.elapsed() + _SETTLE_SECONDS
+        with suppress(Empty):
+            while len(ended) < min(self.batch, under_way):
+                left = settle_by - self.runtime.clock.elapsed()
+                ended.append(self.outcomes.get(timeout=max(left, 0.001)))
+        return ended
+
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        self.runtime.change(lambda session, outbox: settle(session, outbox, self.turn, outcomes))
+        self.sent += sum(outcome.result is Result.DONE for outcome in outcomes)
+
+
+def _epoch(runtime: Runtime) -> int:
+    with runtime.database.reading() as session:
+        return session.get_one(Installation, 1).epoch

@@ -1,0 +1,128 @@
+"""The ends of tokens. Validity ends by itself (law 7); these sweeps record it and tell.
+
+Each claims accounts that no other holds, in batches; a second call does the next ones.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.events import EventType
+from models import Target, TokenRow, TokenState, VirtualAccount
+from services.outbox import Outbox
+from services.runtime import Runtime
+
+_BATCH = 500
+_LIVE = (TokenState.CURRENT, TokenState.GRACE)
+
+
+def expire_due(runtime: Runtime, limit: int = _BATCH) -> int:
+    """Records the tokens whose validity is over; answers how many were recorded."""
+    return runtime.change(lambda session, outbox: _expire(session, outbox, limit))
+
+
+def tell_due(runtime: Runtime, limit: int = _BATCH) -> int:
+    """Tells what a grace's end brings: that it is near, and that it is being held."""
+    return runtime.change(lambda session, outbox: _tell(session, outbox, limit))
+
+
+def _expire(session: Session, outbox: Outbox, limit: int) -> int:
+    over = (TokenRow.state.in_(_LIVE), TokenRow.valid_until <= outbox.now)
+    accounts, tokens, targets = _claim(session, over, TokenRow.valid_until, limit)
+    for token in tokens:
+        account = accounts[token.account_id]
+        event_type = _ending(token)
+        if token.state is TokenState.CURRENT:
+            account.schedule(None)
+        token.end(TokenState.EXPIRED, outbox.now)
+        outbox.tell(
+            token.tenant_id,
+            event_type,
+            account_id=account.id,
+            facts=_facts(account, token),
+            targets=targets[account.id],
+        )
+    return len(tokens)
+
+
+def _ending(token: TokenRow) -> EventType:
+    if token.state is TokenState.CURRENT:
+        return EventType.ACCOUNT_EXPIRED
+    if token.released_at is None and token.hold_until != token.grace_until:
+        return EventType.HOLD_EXHAUSTED
+    return EventType.TOKEN_EXPIRED
+
+
+def _tell(session: Session, outbox: Outbox, limit: int) -> int:
+    due = (TokenRow.notice_at <= outbox.now,)
+    accounts, tokens, targets = _claim(session, due, TokenRow.notice_at, limit)
+    for token in tokens:
+        assert token.grace_until is not None
+        ended = token.grace_until <= outbox.now
+        token.notice_at = None if ended or not _may_be_held(token) else token.grace_until
+        if not token.is_valid(outbox.now) or (ended and not token.is_held(outbox.now)):
+            continue
+        account = accounts[token.account_id]
+        outbox.tell(
+            token.tenant_id,
+            EventType.GRACE_HELD if ended else EventType.GRACE_ENDING,
+            account_id=account.id,
+            facts=_facts(account, token),
+            targets=targets[account.id],
+        )
+    return len(tokens)
+
+
+def _may_be_held(token: TokenRow) -> bool:
+    return token.released_at is None and token.hold_until != token.grace_until
+
+
+def _claim(
+    session: Session, clauses: Iterable[Any], by: Any, limit: int
+) -> tuple[dict[UUID, VirtualAccount], Sequence[TokenRow], dict[UUID, list[Target]]]:
+    """Tokens that match, of accounts that are locked now; those that others hold are left."""
+    wanted = session.execute(
+        select(TokenRow.account_id, TokenRow.tenant_id).where(*clauses).order_by(by).limit(limit)
+    ).all()
+    accounts = {
+        account.id: account
+        for account in session.scalars(
+            select(VirtualAccount)
+            .where(VirtualAccount.id.in_({row.account_id for row in wanted}))
+            .order_by(VirtualAccount.id)
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+    }
+    if not accounts:
+        return {}, [], {}
+    tokens = session.scalars(
+        select(TokenRow).where(
+            TokenRow.account_id.in_(accounts),
+            TokenRow.tenant_id.in_({account.tenant_id for account in accounts.values()}),
+            *clauses,
+        )
+    ).all()
+    targets: dict[UUID, list[Target]] = defaultdict(list)
+    for target in session.scalars(select(Target).where(Target.account_id.in_(accounts))):
+        targets[target.account_id].append(target)
+    return accounts, tokens, targets
+
+
+def _facts(account: VirtualAccount, token: TokenRow) -> dict[str, Any]:
+    return {
+        "account": account.name,
+        "generation": token.generation,
+        "last_four": token.last_four,
+        "grace_until": _written(token.grace_until),
+        "hold_until": _written(token.hold_until),
+        "valid_until": _written(token.valid_until),
+    }
+
+
+def _written(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""

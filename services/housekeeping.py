@@ -1,0 +1,58 @@
+"""Housekeeping: finished deliveries and old events go, in batches, after their retention."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from models import Delivery, Event, Process
+from services.keys import SILENT
+from services.runtime import Runtime
+
+_BATCH = 5_000
+
+
+def prune(runtime: Runtime) -> int:
+    """Deletes one batch of what is past its retention; answers how many rows went."""
+    return runtime.database.write(lambda session: _prune(session, runtime))
+
+
+def _prune(session: Session, runtime: Runtime) -> int:
+    now = runtime.now()
+    gone = _prune_deliveries(session, now - runtime.settings.delivery_retention)
+    gone += _prune_events(session, now - runtime.settings.event_retention)
+    session.execute(delete(Process).where(Process.seen_at < now - 10 * SILENT))
+    return gone
+
+
+def _prune_deliveries(session: Session, before: datetime) -> int:
+    old = list(
+        session.scalars(
+            select(Delivery.id)
+            .where(Delivery.settled_at < before)
+            .order_by(Delivery.settled_at)
+            .limit(_BATCH)
+        )
+    )
+    if old:
+        session.execute(
+            delete(Delivery)
+            .where(Delivery.id.in_(old))
+            .execution_options(synchronize_session=False)
+        )
+    return len(old)
+
+
+def _prune_events(session: Session, before: datetime) -> int:
+    """Events that a delivery still refers to stay until it is gone."""
+    used = exists().where(Delivery.event_id == Event.id, Delivery.tenant_id == Event.tenant_id)
+    old = list(
+        session.scalars(
+            select(Event.id).where(Event.at < before, ~used).order_by(Event.at).limit(_BATCH)
+        )
+    )
+    if old:
+        session.execute(
+            delete(Event).where(Event.id.in_(old)).execution_options(synchronize_session=False)
+        )
+    return len(old)

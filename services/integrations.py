@@ -1,0 +1,393 @@
+"""Integrations: provider accounts by manifest, with credentials sealed and never shown."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy import distinct, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.errors import Conflict, InvalidInput, KeyturnError, PluginUnknown
+from core.events import EventType
+from core.ids import new_id
+from core.manifests import check_name, parse, reference_spelling
+from core.plugins import MASK, Family, Plugin, load
+from models import (
+    Integration,
+    Lane,
+    LaneState,
+    Place,
+    PlaceState,
+    ProviderAccount,
+    Target,
+    Tenant,
+)
+from services.destinations import lane_for, repace
+from services.judging import tell_lane
+from services.outbox import Outbox
+from services.runtime import Runtime
+from services.scope import find_locked, mine
+
+PROVIDERS = ("aws", "azure", "custom", "gcp", "hashicorp", "ms-teams", "pagerduty", "slack")
+# Fields of an integration that are Keyturn's, not its plugin's.
+_OURS = {"type", "name", "authorized_subjects", "rate"}
+# Fields of a provider account that its integrations inherit where their plugin has them.
+_INHERITED = ("auth_data", "aws_account_id", "owned_by")
+_SHOWN = {"type", "access_key_id", "assumed_role_arn", "external_id", "username"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """One integration of a manifest, validated."""
+
+    family: Family
+    kind: str
+    name: str
+    fqn: str
+    config: dict[str, Any]
+    plugin: Plugin
+    rate: float | None
+
+
+@dataclass
+class Applied:
+    """A provider account as it is now."""
+
+    account: ProviderAccount
+    tenant: Tenant
+    integrations: list[Integration]
+    created: bool
+    changed: bool
+    existing: dict[str, Any] | None = None
+    checks: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+
+
+class _DryRun(Exception):
+    def __init__(self, applied: Applied) -> None:
+        super().__init__()
+        self.applied = applied
+
+
+def apply_provider_account(
+    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+) -> Applied:
+    """Creates the provider account or makes it agree with the manifest, then checks it.
+
+    A valid integration is stored even if its store does not answer; what the check found is
+    kept beside it. Credentials that come back as asterisks keep their stored value.
+    """
+    spelled = reference_spelling(given)
+
+    def use_case(session: Session, outbox: Outbox) -> Applied:
+        applied = _apply(runtime, session, outbox, actor, spelled)
+        if dry_run:
+            outbox.flush(session)
+            session.expunge_all()
+            raise _DryRun(applied)
+        return applied
+
+    try:
+        applied = runtime.change(use_case)
+    except _DryRun as rehearsed:
+        return rehearsed.applied
+    if applied.changed:
+        for integration in applied.integrations:
+            check_integration(runtime, integration)
+    return applied
+
+
+def check_integration(runtime: Runtime, integration: Integration) -> dict[str, Any]:
+    """Really connects, outside any transaction; keeps and answers what was found."""
+    found: dict[str, Any]
+    try:
+        found = {"ok": True, "message": runtime.opened.plugin(integration).check(runtime.ports)}
+    except KeyturnError as error:
+        found = {"ok": False, "message": str(error), "code": error.code}
+    except Exception as error:  # noqa: BLE001 - a plugin's surprise is reported by name only
+        found = {"ok": False, "message": f"unexpected {type(error).__name__}", "code": "error"}
+    found["at"] = runtime.now().isoformat()
+
+    def record(session: Session) -> None:
+        row = session.get_one(Integration, (integration.id, integration.tenant_id))
+        row.checked = found
+
+    runtime.database.write(record)
+    integration.checked = found
+    return found
+
+
+def list_integrations(runtime: Runtime, actor: Actor) -> list[tuple[Integration, list[Lane]]]:
+    """Every integration of the tenant with its lanes."""
+    with runtime.database.reading() as session:
+        integrations = session.scalars(
+            mine(Integration, actor.tenant_id)
+            .where(Integration.deleted_at.is_(None))
+            .order_by(Integration.fqn)
+        ).all()
+        lanes = session.scalars(mine(Lane, actor.tenant_id).order_by(Lane.address)).all()
+        return [
+            (integration, [lane for lane in lanes if lane.integration_id == integration.id])
+            for integration in integrations
+        ]
+
+
+def resume_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
+    """A paused lane sends again; backing off starts anew. A second call changes nothing."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
+        if lane.state is LaneState.PAUSED:
+            lane.resume(outbox.now)
+            outbox.lanes.add((lane.tenant_id, lane.id))
+            tell_lane(session, outbox, lane, EventType.LANE_RESUMED)
+            _audit_lane(outbox, actor, "lane.resumed", lane)
+
+    runtime.change(use_case)
+
+
+def pause_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
+    """Nothing is sent on this lane until it is resumed."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
+        if lane.state is LaneState.OPEN:
+            lane.pause(f"paused by {actor.name}")
+            _audit_lane(outbox, actor, "lane.paused", lane)
+
+    runtime.change(use_case)
+
+
+def _apply(
+    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, spelled: dict[str, Any]
+) -> Applied:
+    tenant = session.get_one(Tenant, actor.tenant_id)
+    provider, name = _headings(spelled)
+    account = session.scalar(
+        mine(ProviderAccount, tenant.id)
+        .where(
+            ProviderAccount.provider == provider,
+            ProviderAccount.name == name,
+            ProviderAccount.deleted_at.is_(None),
+        )
+        .with_for_update(key_share=True)
+    )
+    before = _unsealed(runtime, account) if account else None
+    full = _unmask(spelled, before)
+    described = _describe(tenant, provider, name, full)
+    masked = _masked(spelled, described)
+    existing = account.manifest if account else None
+    if account is not None and full == before:
+        return Applied(account, tenant, _integrations(session, account), False, False, existing)
+    created = account is None
+    if account is None:
+        account = ProviderAccount(
+            tenant_id=tenant.id,
+            id=new_id(),
+            provider=provider,
+            name=name,
+            created_by=actor.as_subject(),
+            created_at=outbox.now,
+        )
+    account.manifest = masked
+    account.updated_at = outbox.now
+    account.sealed = runtime.keyring.seal(
+        "provider_accounts", tenant.id, account.id, json.dumps(full).encode()
+    )
+    session.add(account)
+    session.flush()
+    integrations = _settle(runtime, session, outbox, actor, account, described)
+    outbox.audit(
+        actor,
+        "provider-account.created" if created else "provider-account.updated",
+        subject_type="provider-account",
+        subject_id=account.id,
+        subject_name=f"{provider}/{name}",
+        detail={"before": existing, "after": masked},
+    )
+    return Applied(account, tenant, integrations, created, True, existing)
+
+
+def _headings(spelled: dict[str, Any]) -> tuple[str, str]:
+    provider = str(spelled.get("type", "")).removeprefix("provider-account/")
+    if provider not in PROVIDERS:
+        allowed = ", ".join(f"provider-account/{known}" for known in PROVIDERS)
+        raise InvalidInput("type", f"give one of {allowed}")
+    if not isinstance(spelled.get("integrations", []), list):
+        raise InvalidInput("integrations", "give a list")
+    return provider, _name(spelled, "name")
+
+
+def _describe(
+    tenant: Tenant, provider: str, account_name: str, full: dict[str, Any]
+) -> list[Described]:
+    described = []
+    seen: set[str] = set()
+    for number, item in enumerate(full.get("integrations") or []):
+        where = f"integrations.{number}"
+        if not isinstance(item, dict):
+            raise InvalidInput(where, "give an object with type and name")
+        family, kind = _kind(item, where)
+        name = _name(item, f"{where}.name")
+        plugin_type = _load(family, kind, where)
+        if plugin_type.provider != provider:
+            raise InvalidInput(
+                f"{where}.type", f"this type belongs under provider-account/{plugin_type.provider}"
+            )
+        config = {key: value for key, value in item.items() if key not in _OURS}
+        for key in _INHERITED:
+            if key in full and key not in config and key in plugin_type.model_fields:
+                config[key] = full[key]
+        adapter: TypeAdapter[Plugin] = TypeAdapter(plugin_type)
+        plugin = parse(adapter, config, below=f"{where}.")
+        fqn = f"{tenant.name}:{provider}:{account_name}:{family.value}:{name}"
+        if fqn in seen:
+            raise InvalidInput(f"{where}.name", "two integrations have this name")
+        seen.add(fqn)
+        rate = parse(TypeAdapter(float | None), item.get("rate"), below=f"{where}.rate ")
+        if rate is not None and not 0 < rate <= 10_000:  # noqa: PLR2004
+            raise InvalidInput(f"{where}.rate", "give calls per second, more than 0")
+        described.append(Described(family, kind, name, fqn, config, plugin, rate))
+    return described
+
+
+def _kind(item: dict[str, Any], where: str) -> tuple[Family, str]:
+    parts = str(item.get("type", "")).split("/", 2)
+    if len(parts) == 3 and parts[0] == "integration" and parts[1] in set(Family):  # noqa: PLR2004
+        return Family(parts[1]), parts[2]
+    raise InvalidInput(
+        f"{where}.type",
+        "give integration/secret-store/<kind> or integration/notification-channel/<kind>",
+    )
+
+
+def _load(family: Family, kind: str, where: str) -> type[Plugin]:
+    try:
+        return load(family, kind)
+    except PluginUnknown as error:
+        raise InvalidInput(f"{where}.type", str(error)) from None
+
+
+def _name(item: dict[str, Any], where: str) -> str:
+    try:
+        return check_name(str(item.get("name", "")))
+    except ValueError as error:
+        raise InvalidInput(where, str(error)) from None
+
+
+def _settle(
+    runtime: Runtime,
+    session: Session,
+    outbox: Outbox,
+    actor: Actor,
+    account: ProviderAccount,
+    described: Sequence[Described],
+) -> list[Integration]:
+    existing = {row.fqn: row for row in _integrations(session, account)}
+    integrations = []
+    for one in described:
+        row = existing.pop(one.fqn, None)
+        if row is not None and row.kind != one.kind:
+            raise Conflict(f"{one.fqn} is of type {row.kind}; a type cannot be changed.")
+        row = row or Integration(
+            tenant_id=account.tenant_id,
+            id=new_id(),
+            provider_account_id=account.id,
+            family=one.family,
+            kind=one.kind,
+            name=one.name,
+            fqn=one.fqn,
+            version=0,
+            checked={},
+            created_by=actor.as_subject(),
+            created_at=outbox.now,
+        )
+        row.rate = one.rate
+        row.version += 1
+        row.updated_at = outbox.now
+        row.sealed = runtime.keyring.seal(
+            "integrations", row.tenant_id, row.id, json.dumps(one.config).encode()
+        )
+        session.add(row)
+        session.flush()
+        if one.family is Family.SINK:
+            lane_for(session, row, one.plugin)
+        repace(session, row, one.plugin)
+        integrations.append(row)
+    for row in existing.values():
+        _delete(session, row, outbox.now)
+    return integrations
+
+
+def _delete(session: Session, row: Integration, now: datetime) -> None:
+    """Gone from the manifest; Conflict names the accounts that still use it."""
+    on_lanes = select(Lane.id).where(Lane.tenant_id == row.tenant_id, Lane.integration_id == row.id)
+    places = session.scalar(
+        select(func.count(distinct(Place.account_id))).where(
+            Place.lane_id.in_(on_lanes), Place.state == PlaceState.ACTIVE
+        )
+    )
+    targets = session.scalar(
+        select(func.count(distinct(Target.account_id))).where(or_(Target.lane_id.in_(on_lanes)))
+    )
+    if used := (places or 0) + (targets or 0):
+        raise Conflict(f"{row.fqn} is used by {used} virtual accounts; take it out of them first.")
+    row.deleted_at = now
+
+
+def _integrations(session: Session, account: ProviderAccount) -> list[Integration]:
+    return list(
+        session.scalars(
+            mine(Integration, account.tenant_id)
+            .where(Integration.provider_account_id == account.id, Integration.deleted_at.is_(None))
+            .order_by(Integration.created_at)
+        )
+    )
+
+
+def _unsealed(runtime: Runtime, account: ProviderAccount) -> dict[str, Any]:
+    opened = runtime.keyring.open(
+        "provider_accounts", account.tenant_id, account.id, account.sealed
+    )
+    full: dict[str, Any] = json.loads(opened)
+    return full
+
+
+def _unmask(given: Any, before: Any) -> Any:
+    """`given`, with asterisks replaced by what was stored there; lists of named things by name."""
+    if given == MASK:
+        return before
+    if isinstance(given, dict):
+        held = before if isinstance(before, dict) else {}
+        return {key: _unmask(value, held.get(key)) for key, value in given.items()}
+    if isinstance(given, list):
+        held_list = before if isinstance(before, list) else []
+        named = {b.get("name"): b for b in held_list if isinstance(b, dict)}
+        return [
+            _unmask(item, named.get(item.get("name")) if isinstance(item, dict) else None)
+            for item in given
+        ]
+    return given
+
+
+def _masked(spelled: dict[str, Any], described: Sequence[Described]) -> dict[str, Any]:
+    """The manifest as it may be shown and kept in the clear."""
+    shown = dict(spelled)
+    if isinstance(shown.get("auth_data"), dict):
+        shown["auth_data"] = {
+            key: value if key in _SHOWN else MASK for key, value in shown["auth_data"].items()
+        }
+    shown["integrations"] = [
+        {key: value for key, value in item.items() if key in _OURS}
+        | one.plugin.masked({key: value for key, value in item.items() if key not in _OURS})
+        for item, one in zip(spelled.get("integrations") or [], described, strict=True)
+    ]
+    return shown
+
+
+def _audit_lane(outbox: Outbox, actor: Actor, action: str, lane: Lane) -> None:
+    outbox.audit(actor, action, subject_type="lane", subject_id=lane.id, subject_name=lane.kind)

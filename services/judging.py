@@ -1,0 +1,127 @@
+"""Judging a destination by how sends end: breaker, pause, and who is told (laws 10 and 11)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import distinct, select, update
+from sqlalchemy.orm import Session
+
+from core import backoff
+from core.events import EventType
+from models import Action, Lane, LaneState, Place, PlaceState, Target, VirtualAccount
+from services import lanes
+from services.lanes import Turn
+from services.outbox import Outbox
+from services.sending import Outcome, Result
+
+BREAKER_OPENS = 5
+PAUSE_AFTER = 3
+_TOLD_AT = 3  # failures of one delivery before its account's people hear of it
+
+
+def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
+    """Counts one outcome for or against the lane; tells what people should know."""
+    if outcome.error:
+        lane.last_error = outcome.error
+    match outcome.result:
+        case Result.DONE:
+            _answered(lane)
+            lane.succeeded_at = outbox.now
+            lane.last_error = None
+            if outcome.claimed.delivery.failures >= _TOLD_AT:
+                _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
+        case Result.PLACE_REFUSED:
+            _answered(lane)
+            _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
+        case Result.TRANSIENT if outcome.throttled:
+            wait = outcome.retry_after or backoff.wait(1)
+            lanes.throttle(session, lane, outbox.now + wait)
+        case Result.TRANSIENT:
+            _failed(outbox, lane, outcome)
+            if outcome.claimed.delivery.failures + 1 == _TOLD_AT:
+                _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
+        case Result.DESTINATION_REFUSED:
+            lane.refusals += 1
+            if lane.refusals >= PAUSE_AFTER:
+                _pause(session, outbox, lane, outcome.error or "")
+
+
+def pause(session: Session, outbox: Outbox, turn: Turn, reason: str) -> None:
+    """Pauses the lane that this turn is at, and tells a human, once."""
+    lane = lanes.locked(session, turn)
+    if lane is not None:
+        _pause(session, outbox, lane, reason)
+
+
+def _pause(session: Session, outbox: Outbox, lane: Lane, reason: str) -> None:
+    if lane.state is LaneState.OPEN:
+        lane.pause(reason)
+        tell_lane(session, outbox, lane, EventType.LANE_PAUSED)
+
+
+def _answered(lane: Lane) -> None:
+    """The destination is alive: the breaker closes, the counts begin anew."""
+    lane.failures = lane.refusals = 0
+    lane.probe_at = None
+
+
+def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
+    """Five in a row open the breaker; from then on only probes count."""
+    if lane.is_broken and not outcome.claimed.is_probe:
+        return
+    lane.failures += 1
+    if lane.failures >= BREAKER_OPENS:
+        wait = backoff.wait(lane.failures - BREAKER_OPENS + 1, at_least=outcome.retry_after)
+        lane.probe_at = outbox.now + wait
+
+
+def _tell_account(
+    session: Session, outbox: Outbox, outcome: Outcome, event_type: EventType
+) -> None:
+    """The account's people hear how its copy fares. A notice that fails tells nobody."""
+    delivery, place = outcome.claimed.delivery, outcome.claimed.place
+    if outcome.action is Action.NOTICE or delivery.account_id is None or place is None:
+        return
+    if outcome.error:
+        session.execute(
+            update(Place)
+            .where(Place.id == place.id, Place.tenant_id == place.tenant_id)
+            .values(last_error=outcome.error)
+            .execution_options(synchronize_session=False)
+        )
+    account = session.get_one(VirtualAccount, (delivery.account_id, delivery.tenant_id))
+    facts = {
+        "account": account.name,
+        "path": place.path,
+        "generation": delivery.generation,
+        "error": outcome.error or "",
+        "will_retry": outcome.result is Result.TRANSIENT,
+    }
+    of_account = Target.account_id == delivery.account_id
+    outbox.tell(
+        delivery.tenant_id,
+        event_type,
+        account_id=account.id,
+        lane_id=delivery.lane_id,
+        facts=facts,
+        targets=_targets(session, of_account),
+    )
+
+
+def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventType) -> None:
+    """Everybody who hears about an account on this lane, each once, and not through it."""
+    on_lane = select(distinct(Place.account_id)).where(
+        Place.lane_id == lane.id, Place.state == PlaceState.ACTIVE
+    )
+    facts = {"lane": lane.kind, "address": lane.address, "error": lane.paused_because or ""}
+    outbox.tell(
+        lane.tenant_id,
+        event_type,
+        lane_id=lane.id,
+        facts=facts,
+        targets=_targets(session, Target.account_id.in_(on_lane), Target.lane_id != lane.id),
+    )
+
+
+def _targets(session: Session, *clauses: Any) -> Sequence[Target]:
+    return session.scalars(select(Target).where(*clauses)).all()

@@ -1,0 +1,218 @@
+"""The outbox of one use case: what it tells and sends, written in its own commit (law 3)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.events import SEVERITY, TOLD, EventType
+from core.ids import new_id, recipient_id
+from models import (
+    Action,
+    AuditRow,
+    Delivery,
+    DeliveryState,
+    Event,
+    Lane,
+    LaneState,
+    Place,
+    Priority,
+    Target,
+)
+from services import bulk
+
+Facts = dict[str, Any]
+
+
+class Outbox:
+    """Collects events, deliveries and audit rows; `flush` writes them all at once."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.lanes: set[tuple[UUID, UUID]] = set()
+        self._events: list[bulk.Row] = []
+        self._deliveries: list[bulk.Row] = []
+        self._audit: list[bulk.Row] = []
+        self._superseded: list[UUID] = []
+
+    def tell(
+        self,
+        tenant_id: UUID,
+        event_type: EventType,
+        *,
+        facts: Facts,
+        account_id: UUID | None = None,
+        lane_id: UUID | None = None,
+        targets: Iterable[Target] = (),
+    ) -> UUID:
+        """Records a fact, with a notice for each target; the same recipient only once."""
+        event_id = new_id()
+        self._events.append(
+            {
+                "tenant_id": tenant_id,
+                "id": event_id,
+                "type": event_type,
+                "severity": int(SEVERITY[event_type]),
+                "account_id": account_id,
+                "lane_id": lane_id,
+                "at": self.now,
+                "facts": facts,
+            }
+        )
+        if event_type in TOLD:
+            told: set[UUID] = set()
+            for target in targets:
+                recipient = recipient_id(target.lane_id, target.address)
+                if recipient not in told:
+                    told.add(recipient)
+                    self._notify(event_id, target, recipient, account_id)
+        return event_id
+
+    def _notify(
+        self, event_id: UUID, target: Target, recipient: UUID, account_id: UUID | None
+    ) -> None:
+        self._deliver(
+            tenant_id=target.tenant_id,
+            event_id=event_id,
+            lane_id=target.lane_id,
+            destination=recipient,
+            account_id=account_id,
+            action=Action.NOTICE,
+            address=target.address,
+        )
+
+    def put(
+        self,
+        event_id: UUID,
+        place: Place,
+        *,
+        revision: int,
+        generation: int,
+        facts: Facts,
+        priority: Priority,
+    ) -> None:
+        """The account's current token goes to this place, as this revision."""
+        self._superseded.append(place.id)
+        self._deliver(
+            tenant_id=place.tenant_id,
+            event_id=event_id,
+            lane_id=place.lane_id,
+            destination=place.id,
+            account_id=place.account_id,
+            place_id=place.id,
+            action=Action.PUT,
+            document=place.path,
+            revision=revision,
+            generation=generation,
+            facts=facts,
+            priority=priority,
+        )
+
+    def remove(self, event_id: UUID, place: Place) -> None:
+        """The copy that bears this place's mark goes away."""
+        self._superseded.append(place.id)
+        self._deliver(
+            tenant_id=place.tenant_id,
+            event_id=event_id,
+            lane_id=place.lane_id,
+            destination=place.id,
+            account_id=place.account_id,
+            place_id=place.id,
+            action=Action.REMOVE,
+            document=place.path,
+            revision=place.revision,
+            priority=Priority.MANUAL,
+        )
+
+    def supersede(self, place: Place) -> None:
+        """What is pending for this place is not sent any more."""
+        self._superseded.append(place.id)
+
+    def audit(
+        self,
+        actor: Actor,
+        action: str,
+        *,
+        subject_type: str,
+        subject_id: UUID | None,
+        subject_name: str,
+        detail: Facts | None = None,
+    ) -> None:
+        """Who did what to what; never with a token or credential in `detail`."""
+        self._audit.append(
+            {
+                "tenant_id": actor.tenant_id,
+                "id": new_id(),
+                "at": self.now,
+                "actor": actor.as_json(),
+                "action": action,
+                "subject_type": subject_type,
+                "subject_id": subject_id,
+                "subject_name": subject_name,
+                "detail": detail or {},
+            }
+        )
+
+    def flush(self, session: Session) -> None:
+        """Writes everything. Locks in the order lane, delivery (accounts come before)."""
+        session.flush()
+        self._wake(session)
+        self._supersede(session)
+        bulk.insert(session, Event, self._events)
+        bulk.insert(session, Delivery, self._deliveries)
+        bulk.insert(session, AuditRow, self._audit)
+
+    def _deliver(self, *, tenant_id: UUID, lane_id: UUID, **what: Any) -> None:
+        self.lanes.add((tenant_id, lane_id))
+        self._deliveries.append(
+            {
+                "tenant_id": tenant_id,
+                "id": new_id(),
+                "lane_id": lane_id,
+                "place_id": None,
+                "document": None,
+                "address": None,
+                "revision": 0,
+                "generation": 0,
+                "facts": {},
+                "priority": Priority.SCHEDULED,
+                "due_at": self.now,
+                "created_at": self.now,
+            }
+            | what
+        )
+
+    def _wake(self, session: Session) -> None:
+        if not self.lanes:
+            return
+        keys = tuple_(Lane.tenant_id, Lane.id)
+        wanted = sorted(self.lanes, key=lambda key: key[1])
+        session.execute(
+            select(Lane.id)
+            .where(keys.in_(wanted))
+            .order_by(Lane.id)
+            .with_for_update(key_share=True)
+        ).all()
+        session.execute(
+            update(Lane)
+            .where(
+                keys.in_(wanted),
+                Lane.state == LaneState.OPEN,
+                or_(Lane.wake_at.is_(None), Lane.wake_at > self.now),
+            )
+            .values(wake_at=self.now)
+            .execution_options(synchronize_session=False)
+        )
+
+    def _supersede(self, session: Session) -> None:
+        for places in bulk.chunks(self._superseded, 1_000):
+            session.execute(
+                update(Delivery)
+                .where(Delivery.place_id.in_(places), Delivery.state == DeliveryState.PENDING)
+                .values(state=DeliveryState.SUPERSEDED, settled_at=self.now)
+                .execution_options(synchronize_session=False)
+            )

@@ -1,0 +1,273 @@
+"""Where an account's token is kept and who is told: made to agree with its manifest."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.errors import Conflict, InvalidInput
+from core.events import EventType
+from core.ids import new_id
+from core.manifests import VirtualAccountManifest
+from core.plugins import Family
+from models import (
+    Integration,
+    Lane,
+    Place,
+    PlaceState,
+    Priority,
+    Target,
+    TokenRow,
+    TokenState,
+    VirtualAccount,
+)
+from notifiers.base import Notifier
+from services.destinations import lane_for
+from services.holds import release_holds
+from services.opened import Opened
+from services.outbox import Outbox
+from services.scope import mine
+from services.turning import copy_metadata
+from sinks.base import Sink
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A place as the manifest asks for it."""
+
+    integration: Integration
+    lane: Lane
+    path: str
+    required: bool
+    adopt: bool
+
+
+def settle_places(
+    session: Session,
+    outbox: Outbox,
+    opened: Opened,
+    account: VirtualAccount,
+    manifest: VirtualAccountManifest,
+) -> list[Place]:
+    """Adds, changes and removes places; answers the new ones, which hold nothing yet.
+
+    Taking a place away, or no longer requiring it, releases in this commit what only it held.
+    """
+    wanted = _wanted(session, opened, account, manifest)
+    existing = session.scalars(
+        mine(Place, account.tenant_id).where(
+            Place.account_id == account.id, Place.state != PlaceState.REMOVED
+        )
+    ).all()
+    new = []
+    kept: set[UUID] = set()
+    for want in wanted:
+        place = next(
+            (p for p in existing if (p.integration_id, p.path) == (want.integration.id, want.path)),
+            None,
+        )
+        if place is None:
+            place = _add(session, outbox, account, want)
+            new.append(place)
+        elif place.state is PlaceState.REMOVING:
+            place.state = PlaceState.ACTIVE
+            new.append(place)
+        place.required, place.adopt = want.required, want.adopt
+        kept.add(place.id)
+    remove_places(session, outbox, account, [p for p in existing if p.id not in kept])
+    session.flush()
+    release_holds(session, [account.id], outbox.now)
+    return new
+
+
+def remove_places(
+    session: Session,
+    outbox: Outbox,
+    account: VirtualAccount,
+    places: Iterable[Place],
+    *,
+    keep_copies: bool = False,
+) -> None:
+    """These places are no longer the account's; what Keyturn wrote there is removed, or kept."""
+    going = [place for place in places if place.state is PlaceState.ACTIVE]
+    if not going:
+        return
+    event_id = outbox.tell(
+        account.tenant_id,
+        EventType.COPY_REQUESTED,
+        account_id=account.id,
+        facts={"account": account.name, "cause": "removed", "kept": keep_copies},
+    )
+    for place in going:
+        if keep_copies:
+            place.state = PlaceState.REMOVED
+            outbox.supersede(place)
+        else:
+            place.state = PlaceState.REMOVING
+            outbox.remove(event_id, place)
+    session.flush()
+
+
+def send_copies(
+    session: Session,
+    outbox: Outbox,
+    account: VirtualAccount,
+    places: Sequence[Place],
+    *,
+    cause: str,
+    priority: Priority,
+) -> bool:
+    """Sends the current token to these places, each as a new revision; False without a token."""
+    token = session.scalar(
+        mine(TokenRow, account.tenant_id).where(
+            TokenRow.account_id == account.id, TokenRow.state == TokenState.CURRENT
+        )
+    )
+    if token is None or not places:
+        return False
+    event_id = outbox.tell(
+        account.tenant_id,
+        EventType.COPY_REQUESTED,
+        account_id=account.id,
+        facts={"account": account.name, "generation": token.generation, "cause": cause},
+    )
+    previous = session.scalar(
+        mine(TokenRow, account.tenant_id)
+        .where(TokenRow.account_id == account.id, TokenRow.state == TokenState.GRACE)
+        .order_by(TokenRow.generation.desc())
+        .limit(1)
+    )
+    facts = copy_metadata(
+        account,
+        generation=token.generation,
+        rotated_at=token.created_at,
+        previous_valid_until=previous.grace_until if previous else None,
+        next_rotation_at=account.next_rotation_at,
+    )
+    for place in places:
+        place.revision += 1
+        outbox.put(
+            event_id,
+            place,
+            revision=place.revision,
+            generation=token.generation,
+            facts=facts,
+            priority=priority,
+        )
+    session.flush()
+    return True
+
+
+def settle_targets(
+    session: Session, opened: Opened, account: VirtualAccount, manifest: VirtualAccountManifest
+) -> None:
+    """Who is told, exactly as the manifest says."""
+    wanted: dict[tuple[UUID, str], Lane] = {}
+    for number, target in enumerate(manifest.targets):
+        where = f"notification_targets.{number}.notification_channel"
+        integration = _integration(
+            session, account, target.notification_channel, Family.NOTIFIER, where
+        )
+        if integration.kind != target.type:
+            raise InvalidInput(where, f"{integration.fqn} is a channel of type {integration.kind}")
+        plugin = opened.plugin(integration)
+        assert isinstance(plugin, Notifier)
+        for address in target.addresses():
+            lane = lane_for(session, integration, plugin, plugin.lane_address(address))
+            wanted[lane.id, address] = lane
+    existing = session.scalars(
+        mine(Target, account.tenant_id).where(Target.account_id == account.id)
+    ).all()
+    for target_row in existing:
+        if wanted.pop((target_row.lane_id, target_row.address), None) is None:
+            session.delete(target_row)
+    for lane_id, address in wanted:
+        session.add(
+            Target(
+                tenant_id=account.tenant_id,
+                id=new_id(),
+                account_id=account.id,
+                lane_id=lane_id,
+                address=address,
+            )
+        )
+    session.flush()
+
+
+def _wanted(
+    session: Session, opened: Opened, account: VirtualAccount, manifest: VirtualAccountManifest
+) -> list[Wanted]:
+    wanted: dict[tuple[UUID, str], Wanted] = {}
+    for number, store in enumerate(manifest.stores):
+        where = f"secret_store_configs.{number}"
+        integration = _integration(
+            session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
+        )
+        plugin = opened.plugin(integration)
+        assert isinstance(plugin, Sink)
+        try:
+            path = plugin.place(store.secret_path)
+        except ValueError as error:
+            raise InvalidInput(f"{where}.secret_path", str(error)) from None
+        if (integration.id, path) in wanted:
+            raise InvalidInput(f"{where}.secret_path", "this place is named twice")
+        wanted[integration.id, path] = Wanted(
+            integration=integration,
+            lane=lane_for(session, integration, plugin),
+            path=path,
+            required=store.required,
+            adopt=store.adopt,
+        )
+    return list(wanted.values())
+
+
+def _integration(
+    session: Session, account: VirtualAccount, fqn: str, family: Family, where: str
+) -> Integration:
+    integration = session.scalar(
+        mine(Integration, account.tenant_id).where(
+            Integration.fqn == fqn, Integration.deleted_at.is_(None), Integration.family == family
+        )
+    )
+    if integration is None:
+        raise InvalidInput(where, f"there is no {family.value} integration {fqn!r} here")
+    return integration
+
+
+def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted) -> Place:
+    others = session.scalars(
+        select(Place)
+        .where(
+            Place.tenant_id == account.tenant_id,
+            Place.integration_id == want.integration.id,
+            Place.path == want.path,
+            Place.state != PlaceState.REMOVED,
+        )
+        .with_for_update(key_share=True)
+    ).all()
+    if any(other.state is PlaceState.ACTIVE for other in others):
+        raise Conflict(f"{want.path} in {want.integration.fqn} belongs to another virtual account.")
+    for other in others:  # what waits to be removed there is replaced instead
+        other.state = PlaceState.REMOVED
+        outbox.supersede(other)
+    place = Place(
+        tenant_id=account.tenant_id,
+        id=new_id(),
+        account_id=account.id,
+        integration_id=want.integration.id,
+        lane_id=want.lane.id,
+        path=want.path,
+        required=want.required,
+        adopt=want.adopt,
+        takes_over=others[0].id if others else None,
+        revision=0,
+        confirmed_revision=0,
+        confirmed_generation=0,
+        state=PlaceState.ACTIVE,
+        key="",
+    )
+    session.add(place)
+    session.flush()
+    return place

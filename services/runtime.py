@@ -1,0 +1,77 @@
+"""The composition root: builds everything once; entry points and tests call it.
+
+Importing a module opens nothing. What stands above (the bell) is handed in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from core.bell import Bell, SilentBell
+from core.clock import AnchoredClock, Clock
+from core.plugins import Ports
+from core.settings import Settings
+from services.database import Database
+from services.keys import Keyring
+from services.opened import Opened
+from services.outbox import Outbox
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Runtime:
+    """What use cases work with."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    keyring: Keyring
+    opened: Opened
+    ports: Ports
+    bell: Bell = field(default_factory=SilentBell)
+
+    def change(self, use_case: Callable[[Session, Outbox], Result]) -> Result:
+        """Runs a use case in one transaction with its outbox, then rings what it touched."""
+
+        def transaction(session: Session) -> tuple[Result, Outbox]:
+            outbox = Outbox(self.now())
+            result = use_case(session, outbox)
+            outbox.flush(session)
+            return result, outbox
+
+        result, outbox = self.database.write(transaction)
+        self.bell.ring_lanes(lane for _, lane in outbox.lanes)
+        return result
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def close(self) -> None:
+        """Gives back every connection."""
+        self.opened.close()
+        self.database.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None = None) -> Runtime:
+    """Everything a process needs, from its settings. Opens no connection but one for the time."""
+    database = Database(settings.database, pool_size=settings.worker_threads + 4)
+    clock = clock or AnchoredClock(database.now())
+    keyring = Keyring(database, settings.keys(), clock)
+    ports = Ports(
+        clock=clock,
+        file_root=settings.file_root,
+        ambient_credentials=settings.ambient_credentials,
+    )
+    return Runtime(
+        settings=settings,
+        database=database,
+        clock=clock,
+        keyring=keyring,
+        opened=Opened(keyring),
+        ports=ports,
+        bell=bell or SilentBell(),
+    )

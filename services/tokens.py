@@ -1,0 +1,240 @@
+"""Tokens by hand: read, rotate, regenerate, revoke, and send again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.errors import Conflict, InvalidInput, NotFound
+from core.events import EventType
+from core.tokens import Token
+from models import (
+    OPEN,
+    AccountState,
+    Delivery,
+    Place,
+    PlaceState,
+    Priority,
+    Target,
+    TokenRow,
+    TokenState,
+    VirtualAccount,
+)
+from services.accounts import lock_account
+from services.outbox import Outbox
+from services.places import send_copies
+from services.runtime import Runtime
+from services.scope import find, mine
+from services.turning import Cause, turn_keys
+
+_LONGEST_GRACE = timedelta(days=3_650)
+
+
+def read_token(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Token:
+    """The account's current token; who read it is in the audit log."""
+
+    def use_case(session: Session, outbox: Outbox) -> TokenRow:
+        account = find(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+        row = session.scalar(
+            mine(TokenRow, actor.tenant_id).where(
+                TokenRow.account_id == account.id, TokenRow.state == TokenState.CURRENT
+            )
+        )
+        if account.state is AccountState.DELETED:
+            raise NotFound("virtual account", account_id)
+        if row is None or not row.is_valid(outbox.now):
+            raise Conflict(f"{account.name} has no valid token; regenerate it.")
+        _audit(outbox, actor, "token.read", account, row.generation)
+        return row
+
+    row = runtime.change(use_case)
+    assert row.sealed is not None
+    opened = runtime.keyring.open("tokens", row.tenant_id, row.id, row.sealed)
+    return Token(opened.decode())
+
+
+def rotate_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Token:
+    """Turns the key now, with the account's own grace; the schedule reckons from now."""
+    return _turn(runtime, actor, account_id, Cause.MANUAL, None)
+
+
+def regenerate_token(
+    runtime: Runtime, actor: Actor, account_id: str | UUID, *, grace: timedelta
+) -> Token:
+    """Turns the key now, with this grace for the old one.
+
+    A grace of 0 ends the old token in the same commit, never held; earlier predecessors keep
+    their deadlines. A suspended account is active again.
+    """
+    if not timedelta(0) <= grace <= _LONGEST_GRACE:
+        raise InvalidInput("gracePeriodInMinutes", "give 0 or more, at most ten years")
+    return _turn(runtime, actor, account_id, Cause.REGENERATED, grace)
+
+
+def revoke_token(
+    runtime: Runtime, actor: Actor, account_id: str | UUID, token_id: str | UUID
+) -> None:
+    """Ends one token now. The current one is replaced in the same commit."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        account = lock_account(session, actor, account_id)
+        row = find(session, TokenRow, actor.tenant_id, token_id, "token")
+        if row.account_id != account.id:
+            raise NotFound("token", token_id)
+        if row.state is TokenState.CURRENT:
+            turn_keys(
+                session,
+                [account],
+                outbox,
+                cause=Cause.REVOKED,
+                actor=actor,
+                keyring=runtime.keyring,
+                grace=timedelta(0),
+            )
+        elif row.state is TokenState.GRACE:
+            row.end(TokenState.REVOKED, outbox.now)
+            _tell_revoked(session, outbox, actor, account, [row.generation])
+            _audit(outbox, actor, "token.revoked", account, row.generation)
+
+    runtime.change(use_case)
+
+
+def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
+    """Ends every token now and suspends the account until the next regenerate; never held."""
+
+    def use_case(session: Session, outbox: Outbox) -> int:
+        account = lock_account(session, actor, account_id)
+        rows = session.scalars(
+            mine(TokenRow, actor.tenant_id).where(
+                TokenRow.account_id == account.id,
+                TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)),
+            )
+        ).all()
+        for row in rows:
+            row.end(TokenState.REVOKED, outbox.now)
+        if account.state is AccountState.ACTIVE:
+            account.suspend()
+            _tell_revoked(session, outbox, actor, account, [row.generation for row in rows])
+            _audit(outbox, actor, "token.revoked-all", account, account.generation)
+        return len(rows)
+
+    return runtime.change(use_case)
+
+
+@dataclass(frozen=True)
+class Synced:
+    """How far the current token has got into the account's places."""
+
+    token_id: UUID | None
+    updated_at: str
+    pending: int
+    error: str | None
+
+
+def sync_now(runtime: Runtime, actor: Actor, account_id: str | UUID, *, force: bool) -> None:
+    """Sends the current token to every place that has not confirmed it; `force`: to every one."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        account = lock_account(session, actor, account_id)
+        places = _places(session, account)
+        behind = [p for p in places if force or p.confirmed_generation < account.generation]
+        if not places:
+            raise Conflict(f"{account.name} has no secret store configured.")
+        send_copies(session, outbox, account, behind, cause="sync", priority=Priority.MANUAL)
+        _audit(outbox, actor, "token.sync", account, account.generation)
+
+    runtime.change(use_case)
+
+
+def sync_state(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Synced:
+    """Where the account's places stand now."""
+    with runtime.database.reading() as session:
+        account = find(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+        places = _places(session, account)
+        pending = session.scalar(
+            select(func.count()).where(
+                Delivery.place_id.in_([place.id for place in places]), Delivery.state.in_(OPEN)
+            )
+        )
+        confirmed = [place.confirmed_at for place in places if place.confirmed_at]
+        oldest = min((place.confirmed_generation for place in places), default=0)
+        token_id = session.scalar(
+            select(TokenRow.id).where(
+                TokenRow.tenant_id == actor.tenant_id,
+                TokenRow.account_id == account.id,
+                TokenRow.generation == oldest,
+            )
+        )
+        return Synced(
+            token_id=token_id,
+            updated_at=max(confirmed).isoformat() if confirmed and token_id else "",
+            pending=pending or 0,
+            error=next((place.last_error for place in places if place.last_error), None),
+        )
+
+
+def _places(session: Session, account: VirtualAccount) -> list[Place]:
+    return list(
+        session.scalars(
+            mine(Place, account.tenant_id).where(
+                Place.account_id == account.id, Place.state == PlaceState.ACTIVE
+            )
+        )
+    )
+
+
+def _turn(
+    runtime: Runtime, actor: Actor, account_id: str | UUID, cause: Cause, grace: timedelta | None
+) -> Token:
+    def use_case(session: Session, outbox: Outbox) -> Token:
+        account = lock_account(session, actor, account_id)
+        if account.is_expired(outbox.now):
+            raise Conflict(f"{account.name} is past its expiration date; move that first.")
+        if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:
+            raise Conflict(f"Every token of {account.name} was revoked; regenerate to revive it.")
+        (turn,) = turn_keys(
+            session,
+            [account],
+            outbox,
+            cause=cause,
+            actor=actor,
+            keyring=runtime.keyring,
+            grace=grace,
+        )
+        return turn.token
+
+    return runtime.change(use_case)
+
+
+def _tell_revoked(
+    session: Session,
+    outbox: Outbox,
+    actor: Actor,
+    account: VirtualAccount,
+    generations: list[int],
+) -> None:
+    outbox.tell(
+        account.tenant_id,
+        EventType.TOKEN_REVOKED,
+        account_id=account.id,
+        facts={"account": account.name, "generations": generations, "by": actor.name},
+        targets=session.scalars(
+            mine(Target, account.tenant_id).where(Target.account_id == account.id)
+        ).all(),
+    )
+
+
+def _audit(
+    outbox: Outbox, actor: Actor, action: str, account: VirtualAccount, generation: int
+) -> None:
+    outbox.audit(
+        actor,
+        action,
+        subject_type="virtual-account",
+        subject_id=account.id,
+        subject_name=account.name,
+        detail={"generation": generation},
+    )
