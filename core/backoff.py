@@ -12,6 +12,7 @@ def wait(failures: int, *, at_least: timedelta | None = None) -> timedelta:
 
     `at_least` is what the destination asked for (Retry-After); it is kept whatever the cap.
     """
-    full = min(_FIRST * 2 ** min(max(failures, 1), 20), _LONGEST)
+    doublings = min(max(failures, 1), 20)
+    full = min(_FIRST * float(2**doublings), _LONGEST)
     jittered = full * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret
     return max(jittered, at_least) if at_least else jittered

@@ -204,7 +204,7 @@ def parse(adapter: TypeAdapter[Model], given: Any, *, below: str = "") -> Model:
 
 
 def reference_spelling(given: Any) -> Any:
-    """camelCase keys become the reference's snake_case, `ownedBy` as the reference has it."""
+    """Keys in camelCase become the reference's snake_case; `ownedBy` as the reference has it."""
     if isinstance(given, list):
         return [reference_spelling(item) for item in given]
     if not isinstance(given, dict):

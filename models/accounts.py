@@ -124,8 +124,10 @@ class VirtualAccount(OfTenant, Base):
     def reschedule(self, now: datetime) -> None:
         """Applies a new or changed policy: see Policy.first_due."""
         policy = self.policy
-        reckoned = self.rotated_at
-        self.schedule(policy and policy.first_due(self.id, reckoned_from=reckoned, now=now))
+        if policy is None:
+            self.schedule(None)
+        else:
+            self.schedule(policy.first_due(self.id, reckoned_from=self.rotated_at, now=now))
 
     def pause(self, now: datetime) -> None:
         """No more scheduled rotations until `resume`; a second call changes nothing."""

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, Column, Table, bindparam, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import column, func
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from models.base import Base
 from models.types import Name
@@ -30,7 +31,7 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
     defaults = {
         c.name: c.default.arg
         for c in table.columns
-        if c.name not in rows[0] and c.default is not None and c.default.is_scalar
+        if c.name not in rows[0] and isinstance(c.default, ScalarElementColumnDefault)
     }
     columns = [table.columns[name] for name in (*names, *defaults)]
     write = [_writer(c) for c in columns]
@@ -47,10 +48,10 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
             copy.write_row([w(value) for w, value in zip(write, values, strict=True)])
 
 
-def update_each(session: Session, model: type[Base], rows: Sequence[Row]) -> int:
-    """Updates one row per mapping, found by (tenant_id, id); answers how many there were."""
+def update_each(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
+    """Updates one row per mapping, found by (tenant_id, id); all have the same columns."""
     if not rows:
-        return 0
+        return
     table = _table(model)
     names = [name for name in rows[0] if name not in {"tenant_id", "id"}]
     if session.get_bind().dialect.name != "postgresql":
@@ -62,7 +63,7 @@ def update_each(session: Session, model: type[Base], rows: Sequence[Row]) -> int
         session.connection().execute(
             statement, [{"_tenant": row["tenant_id"], **_prefixed(row)} for row in rows]
         )
-        return len(rows)
+        return
     keys = ("tenant_id", "id", *names)
     given = (
         func.unnest(
@@ -79,7 +80,7 @@ def update_each(session: Session, model: type[Base], rows: Sequence[Row]) -> int
         .where(table.c.tenant_id == given.c.tenant_id, table.c.id == given.c.id)
         .values({name: given.c[name] for name in names})
     )
-    return session.execute(statement).rowcount
+    session.execute(statement)
 
 
 def _writer(of: Column[Any]) -> Callable[[Any], Any]:

@@ -19,8 +19,8 @@ from core.errors import KeyturnError, PluginNotInstalled, PluginUnknown
 from core.plugins import Family, Plugin
 from models import Installation
 from services import lanes
-from services.lanes import START_WITHIN, Claimed, Turn
 from services.judging import pause
+from services.lanes import START_WITHIN, Claimed, Turn
 from services.runtime import Runtime
 from services.sending import Outcome, Result, send
 from services.settling import settle
@@ -61,7 +61,7 @@ def drain(
     plugin = _open(runtime, turn)
     if plugin is not None:
         sent = _Slice(runtime, turn, plugin, stop or threading.Event()).run()
-    wake_at = runtime.database.write(lambda session: lanes.hand_back(session, turn, runtime.now()))
+    wake_at = runtime.database.write(lambda session: lanes.hand_back(session, turn))
     more = plugin is not None and wake_at is not None and wake_at <= runtime.now()
     return Drained(sent, more)
 
@@ -74,7 +74,7 @@ def _open(runtime: Runtime, turn: Turn) -> Plugin | None:
         log.warning("lane.left", lane=str(turn.lane.id), kind=turn.lane.kind, error=str(error))
     except (KeyturnError, ValueError) as error:
         reason = f"its configuration cannot be used ({type(error).__name__})"
-        log.error("lane.unusable", lane=str(turn.lane.id), kind=turn.lane.kind, error=reason)
+        log.warning("lane.unusable", lane=str(turn.lane.id), kind=turn.lane.kind, error=reason)
         runtime.change(lambda session, outbox: pause(session, outbox, turn, reason))
     return None
 

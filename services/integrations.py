@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlalchemy import distinct, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
-from core.errors import Conflict, InvalidInput, KeyturnError, PluginUnknown
+from core.errors import Conflict, KeyturnError
 from core.events import EventType
 from core.ids import new_id
-from core.manifests import check_name, parse, reference_spelling
-from core.plugins import MASK, Family, Plugin, load
+from core.manifests import reference_spelling
+from core.plugins import Family
 from models import (
     Integration,
     Lane,
@@ -27,31 +26,12 @@ from models import (
     Target,
     Tenant,
 )
+from services.describing import Described, describe, headings, masked, unmask
 from services.destinations import lane_for, repace
 from services.judging import tell_lane
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find_locked, mine
-
-PROVIDERS = ("aws", "azure", "custom", "gcp", "hashicorp", "ms-teams", "pagerduty", "slack")
-# Fields of an integration that are Keyturn's, not its plugin's.
-_OURS = {"type", "name", "authorized_subjects", "rate"}
-# Fields of a provider account that its integrations inherit where their plugin has them.
-_INHERITED = ("auth_data", "aws_account_id", "owned_by")
-_SHOWN = {"type", "access_key_id", "assumed_role_arn", "external_id", "username"}
-
-
-@dataclass(frozen=True)
-class Described:
-    """One integration of a manifest, validated."""
-
-    family: Family
-    kind: str
-    name: str
-    fqn: str
-    config: dict[str, Any]
-    plugin: Plugin
-    rate: float | None
 
 
 @dataclass
@@ -67,12 +47,6 @@ class Applied:
     checks: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
 
-class _DryRun(Exception):
-    def __init__(self, applied: Applied) -> None:
-        super().__init__()
-        self.applied = applied
-
-
 def apply_provider_account(
     runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
 ) -> Applied:
@@ -84,18 +58,10 @@ def apply_provider_account(
     spelled = reference_spelling(given)
 
     def use_case(session: Session, outbox: Outbox) -> Applied:
-        applied = _apply(runtime, session, outbox, actor, spelled)
-        if dry_run:
-            outbox.flush(session)
-            session.expunge_all()
-            raise _DryRun(applied)
-        return applied
+        return _apply(runtime, session, outbox, actor, spelled)
 
-    try:
-        applied = runtime.change(use_case)
-    except _DryRun as rehearsed:
-        return rehearsed.applied
-    if applied.changed:
+    applied = runtime.change(use_case, rehearse=dry_run)
+    if applied.changed and not dry_run:
         for integration in applied.integrations:
             check_integration(runtime, integration)
     return applied
@@ -166,7 +132,7 @@ def _apply(
     runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, spelled: dict[str, Any]
 ) -> Applied:
     tenant = session.get_one(Tenant, actor.tenant_id)
-    provider, name = _headings(spelled)
+    provider, name = headings(spelled)
     account = session.scalar(
         mine(ProviderAccount, tenant.id)
         .where(
@@ -177,9 +143,9 @@ def _apply(
         .with_for_update(key_share=True)
     )
     before = _unsealed(runtime, account) if account else None
-    full = _unmask(spelled, before)
-    described = _describe(tenant, provider, name, full)
-    masked = _masked(spelled, described)
+    full = unmask(spelled, before)
+    described = describe(tenant, provider, name, full)
+    shown = masked(spelled, described)
     existing = account.manifest if account else None
     if account is not None and full == before:
         return Applied(account, tenant, _integrations(session, account), False, False, existing)
@@ -193,7 +159,7 @@ def _apply(
             created_by=actor.as_subject(),
             created_at=outbox.now,
         )
-    account.manifest = masked
+    account.manifest = shown
     account.updated_at = outbox.now
     account.sealed = runtime.keyring.seal(
         "provider_accounts", tenant.id, account.id, json.dumps(full).encode()
@@ -207,76 +173,9 @@ def _apply(
         subject_type="provider-account",
         subject_id=account.id,
         subject_name=f"{provider}/{name}",
-        detail={"before": existing, "after": masked},
+        detail={"before": existing, "after": shown},
     )
     return Applied(account, tenant, integrations, created, True, existing)
-
-
-def _headings(spelled: dict[str, Any]) -> tuple[str, str]:
-    provider = str(spelled.get("type", "")).removeprefix("provider-account/")
-    if provider not in PROVIDERS:
-        allowed = ", ".join(f"provider-account/{known}" for known in PROVIDERS)
-        raise InvalidInput("type", f"give one of {allowed}")
-    if not isinstance(spelled.get("integrations", []), list):
-        raise InvalidInput("integrations", "give a list")
-    return provider, _name(spelled, "name")
-
-
-def _describe(
-    tenant: Tenant, provider: str, account_name: str, full: dict[str, Any]
-) -> list[Described]:
-    described = []
-    seen: set[str] = set()
-    for number, item in enumerate(full.get("integrations") or []):
-        where = f"integrations.{number}"
-        if not isinstance(item, dict):
-            raise InvalidInput(where, "give an object with type and name")
-        family, kind = _kind(item, where)
-        name = _name(item, f"{where}.name")
-        plugin_type = _load(family, kind, where)
-        if plugin_type.provider != provider:
-            raise InvalidInput(
-                f"{where}.type", f"this type belongs under provider-account/{plugin_type.provider}"
-            )
-        config = {key: value for key, value in item.items() if key not in _OURS}
-        for key in _INHERITED:
-            if key in full and key not in config and key in plugin_type.model_fields:
-                config[key] = full[key]
-        adapter: TypeAdapter[Plugin] = TypeAdapter(plugin_type)
-        plugin = parse(adapter, config, below=f"{where}.")
-        fqn = f"{tenant.name}:{provider}:{account_name}:{family.value}:{name}"
-        if fqn in seen:
-            raise InvalidInput(f"{where}.name", "two integrations have this name")
-        seen.add(fqn)
-        rate = parse(TypeAdapter(float | None), item.get("rate"), below=f"{where}.rate ")
-        if rate is not None and not 0 < rate <= 10_000:  # noqa: PLR2004
-            raise InvalidInput(f"{where}.rate", "give calls per second, more than 0")
-        described.append(Described(family, kind, name, fqn, config, plugin, rate))
-    return described
-
-
-def _kind(item: dict[str, Any], where: str) -> tuple[Family, str]:
-    parts = str(item.get("type", "")).split("/", 2)
-    if len(parts) == 3 and parts[0] == "integration" and parts[1] in set(Family):  # noqa: PLR2004
-        return Family(parts[1]), parts[2]
-    raise InvalidInput(
-        f"{where}.type",
-        "give integration/secret-store/<kind> or integration/notification-channel/<kind>",
-    )
-
-
-def _load(family: Family, kind: str, where: str) -> type[Plugin]:
-    try:
-        return load(family, kind)
-    except PluginUnknown as error:
-        raise InvalidInput(f"{where}.type", str(error)) from None
-
-
-def _name(item: dict[str, Any], where: str) -> str:
-    try:
-        return check_name(str(item.get("name", "")))
-    except ValueError as error:
-        raise InvalidInput(where, str(error)) from None
 
 
 def _settle(
@@ -355,38 +254,6 @@ def _unsealed(runtime: Runtime, account: ProviderAccount) -> dict[str, Any]:
     )
     full: dict[str, Any] = json.loads(opened)
     return full
-
-
-def _unmask(given: Any, before: Any) -> Any:
-    """`given`, with asterisks replaced by what was stored there; lists of named things by name."""
-    if given == MASK:
-        return before
-    if isinstance(given, dict):
-        held = before if isinstance(before, dict) else {}
-        return {key: _unmask(value, held.get(key)) for key, value in given.items()}
-    if isinstance(given, list):
-        held_list = before if isinstance(before, list) else []
-        named = {b.get("name"): b for b in held_list if isinstance(b, dict)}
-        return [
-            _unmask(item, named.get(item.get("name")) if isinstance(item, dict) else None)
-            for item in given
-        ]
-    return given
-
-
-def _masked(spelled: dict[str, Any], described: Sequence[Described]) -> dict[str, Any]:
-    """The manifest as it may be shown and kept in the clear."""
-    shown = dict(spelled)
-    if isinstance(shown.get("auth_data"), dict):
-        shown["auth_data"] = {
-            key: value if key in _SHOWN else MASK for key, value in shown["auth_data"].items()
-        }
-    shown["integrations"] = [
-        {key: value for key, value in item.items() if key in _OURS}
-        | one.plugin.masked({key: value for key, value in item.items() if key not in _OURS})
-        for item, one in zip(spelled.get("integrations") or [], described, strict=True)
-    ]
-    return shown
 
 
 def _audit_lane(outbox: Outbox, actor: Actor, action: str, lane: Lane) -> None:

@@ -261,7 +261,7 @@ def _keys(model: Any, rows: Sequence[Delivery], reference: str) -> Any:
     return and_(model.tenant_id.in_({row.tenant_id for row in rows}), model.id.in_(wanted))
 
 
-def hand_back(session: Session, turn: Turn, now: datetime) -> datetime | None:
+def hand_back(session: Session, turn: Turn) -> datetime | None:
     """Ends the turn and writes down when the lane is worth looking at; answers that moment."""
     lane = locked(session, turn)
     if lane is None:

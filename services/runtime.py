@@ -6,7 +6,7 @@ Importing a module opens nothing. What stands above (the bell) is handed in.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,14 @@ from services.outbox import Outbox
 Result = TypeVar("Result")
 
 
+class _Rehearsed(Exception):
+    """Carries a result out of a transaction that is rolled back."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
 @dataclass
 class Runtime:
     """What use cases work with."""
@@ -34,16 +42,27 @@ class Runtime:
     ports: Ports
     bell: Bell = field(default_factory=SilentBell)
 
-    def change(self, use_case: Callable[[Session, Outbox], Result]) -> Result:
-        """Runs a use case in one transaction with its outbox, then rings what it touched."""
+    def change(
+        self, use_case: Callable[[Session, Outbox], Result], *, rehearse: bool = False
+    ) -> Result:
+        """Runs a use case in one transaction with its outbox, then rings what it touched.
+
+        A rehearsal does everything but commit: all checks are made, nothing is left behind.
+        """
 
         def transaction(session: Session) -> tuple[Result, Outbox]:
             outbox = Outbox(self.now())
             result = use_case(session, outbox)
             outbox.flush(session)
+            if rehearse:
+                session.expunge_all()
+                raise _Rehearsed(result)
             return result, outbox
 
-        result, outbox = self.database.write(transaction)
+        try:
+            result, outbox = self.database.write(transaction)
+        except _Rehearsed as rehearsed:
+            return cast("Result", rehearsed.result)
         self.bell.ring_lanes(lane for _, lane in outbox.lanes)
         return result
 

@@ -12,7 +12,7 @@ from models.base import OfTenant
 Row = TypeVar("Row", bound=OfTenant)
 
 
-def mine(model: type[Row], tenant_id: UUID) -> Select[tuple[Row]]:
+def mine(model: type[Row], tenant_id: UUID) -> Select[Row]:
     """All rows of `model` that belong to this tenant."""
     return select(model).where(model.tenant_id == tenant_id)
 

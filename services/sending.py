@@ -66,12 +66,10 @@ def send(
         return Outcome(
             claimed, Result.TRANSIENT, _said(error), error.retry_after, throttled=error.throttled
         )
-    except PlaceRefused as error:
+    except (PlaceRefused, SealBroken) as error:
         return Outcome(claimed, Result.PLACE_REFUSED, _said(error))
     except (DestinationRefused, Misconfigured) as error:
         return Outcome(claimed, Result.DESTINATION_REFUSED, _said(error))
-    except SealBroken as error:
-        return Outcome(claimed, Result.PLACE_REFUSED, _said(error))
     except Exception as error:  # noqa: BLE001 - a plugin's surprise is retried, by name only
         return Outcome(claimed, Result.TRANSIENT, f"unexpected {type(error).__name__}")
 

@@ -23,7 +23,7 @@ from models import (
     TokenState,
     VirtualAccount,
 )
-from services.accounts import lock_account
+from services.account_views import audit_account, lock_account
 from services.outbox import Outbox
 from services.places import send_copies
 from services.runtime import Runtime
@@ -47,7 +47,7 @@ def read_token(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Token:
             raise NotFound("virtual account", account_id)
         if row is None or not row.is_valid(outbox.now):
             raise Conflict(f"{account.name} has no valid token; regenerate it.")
-        _audit(outbox, actor, "token.read", account, row.generation)
+        audit_account(outbox, actor, "token.read", account, {"generation": row.generation})
         return row
 
     row = runtime.change(use_case)
@@ -97,7 +97,7 @@ def revoke_token(
         elif row.state is TokenState.GRACE:
             row.end(TokenState.REVOKED, outbox.now)
             _tell_revoked(session, outbox, actor, account, [row.generation])
-            _audit(outbox, actor, "token.revoked", account, row.generation)
+            audit_account(outbox, actor, "token.revoked", account, {"generation": row.generation})
 
     runtime.change(use_case)
 
@@ -118,7 +118,9 @@ def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
         if account.state is AccountState.ACTIVE:
             account.suspend()
             _tell_revoked(session, outbox, actor, account, [row.generation for row in rows])
-            _audit(outbox, actor, "token.revoked-all", account, account.generation)
+            audit_account(
+                outbox, actor, "token.revoked-all", account, {"generation": account.generation}
+            )
         return len(rows)
 
     return runtime.change(use_case)
@@ -144,7 +146,7 @@ def sync_now(runtime: Runtime, actor: Actor, account_id: str | UUID, *, force: b
         if not places:
             raise Conflict(f"{account.name} has no secret store configured.")
         send_copies(session, outbox, account, behind, cause="sync", priority=Priority.MANUAL)
-        _audit(outbox, actor, "token.sync", account, account.generation)
+        audit_account(outbox, actor, "token.sync", account, {"generation": account.generation})
 
     runtime.change(use_case)
 
@@ -224,17 +226,4 @@ def _tell_revoked(
         targets=session.scalars(
             mine(Target, account.tenant_id).where(Target.account_id == account.id)
         ).all(),
-    )
-
-
-def _audit(
-    outbox: Outbox, actor: Actor, action: str, account: VirtualAccount, generation: int
-) -> None:
-    outbox.audit(
-        actor,
-        action,
-        subject_type="virtual-account",
-        subject_id=account.id,
-        subject_name=account.name,
-        detail={"generation": generation},
     )

@@ -195,7 +195,7 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
         account,
         generation=turn.generation,
         rotated_at=outbox.now,
-        previous_valid_until=turn.farewell and turn.farewell.grace_until,
+        previous_valid_until=turn.farewell.grace_until if turn.farewell else None,
         next_rotation_at=turn.next_rotation_at,
     )
     for place in around.places[account.id]:

@@ -1,4 +1,4 @@
-"""Verify: is this bearer token good, and whose is it?"""
+"""Verify: whether a bearer token is good, and whose it is."""
 
 from dataclasses import dataclass
 from datetime import datetime

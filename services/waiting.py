@@ -1,5 +1,7 @@
-"""Why a scheduled rotation should wait: rotating into a store that cannot take the key
-only starts the clock towards a cut-off (law 7). It waits for the maximum hold at most."""
+"""Why a scheduled rotation should wait, for the maximum hold at most.
+
+Rotating into a store that cannot take the key only starts the clock towards a cut-off (law 7).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

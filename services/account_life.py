@@ -1,0 +1,78 @@
+"""The life of a virtual account between its manifests: pause, resume, delete."""
+
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.events import EventType
+from models import Place, PlaceState, Target, TokenRow, TokenState
+from services.account_views import audit_account, lock_account
+from services.outbox import Outbox
+from services.places import remove_places
+from services.runtime import Runtime
+from services.scope import mine
+
+
+def pause_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> None:
+    """No scheduled rotations until it is resumed."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        account = lock_account(session, actor, account_id)
+        if account.paused_at is None:
+            account.pause(outbox.now)
+            audit_account(outbox, actor, "virtual-account.paused", account)
+
+    runtime.change(use_case)
+
+
+def resume_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> None:
+    """Rotates on schedule again; what fell due meanwhile is due now, once."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        account = lock_account(session, actor, account_id)
+        if account.paused_at is not None:
+            account.resume()
+            audit_account(outbox, actor, "virtual-account.resumed", account)
+
+    runtime.change(use_case)
+
+
+def delete_account(
+    runtime: Runtime, actor: Actor, account_id: str | UUID, *, keep_copies: bool = False
+) -> None:
+    """Ends every token now and removes the copies that Keyturn wrote, unless they are kept."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        account = lock_account(session, actor, account_id)
+        for token in session.scalars(
+            mine(TokenRow, actor.tenant_id).where(
+                TokenRow.account_id == account.id,
+                TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)),
+            )
+        ):
+            token.end(TokenState.REVOKED, outbox.now)
+        places = session.scalars(
+            mine(Place, actor.tenant_id).where(
+                Place.account_id == account.id, Place.state == PlaceState.ACTIVE
+            )
+        ).all()
+        remove_places(session, outbox, account, places, keep_copies=keep_copies)
+        targets = session.scalars(
+            mine(Target, actor.tenant_id).where(Target.account_id == account.id)
+        ).all()
+        account.delete(outbox.now)
+        outbox.tell(
+            actor.tenant_id,
+            EventType.ACCOUNT_DELETED,
+            account_id=account.id,
+            facts={"account": account.name, "by": actor.name},
+            targets=targets,
+        )
+        for target in targets:
+            session.delete(target)
+        audit_account(
+            outbox, actor, "virtual-account.deleted", account, {"kept_copies": keep_copies}
+        )
+
+    runtime.change(use_case)

@@ -1,0 +1,126 @@
+"""Looking at virtual accounts: one, by id or name, or a page of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.actors import Actor
+from core.errors import NotFound
+from models import AccountState, Tenant, TokenRow, TokenState, VirtualAccount
+from services.outbox import Outbox
+from services.runtime import Runtime
+from services.scope import find, find_locked, mine
+
+
+@dataclass(frozen=True)
+class AccountView:
+    """An account as it is read: with its tokens that still matter, newest first."""
+
+    account: VirtualAccount
+    tenant: Tenant
+    tokens: Sequence[TokenRow] = ()
+
+
+def get_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> AccountView:
+    """The account with this id."""
+    with runtime.database.reading() as session:
+        account = _living(find(session, VirtualAccount, actor.tenant_id, account_id, "account"))
+        return view_of(session, account, session.get_one(Tenant, actor.tenant_id))
+
+
+def find_account(runtime: Runtime, actor: Actor, name: str) -> AccountView:
+    """The account with this name."""
+    with runtime.database.reading() as session:
+        account = session.scalar(
+            mine(VirtualAccount, actor.tenant_id).where(
+                VirtualAccount.name == name, VirtualAccount.state != AccountState.DELETED
+            )
+        )
+        if account is None:
+            raise NotFound("virtual account", name)
+        return view_of(session, account, session.get_one(Tenant, actor.tenant_id))
+
+
+def list_accounts(
+    runtime: Runtime, actor: Actor, *, limit: int = 100, offset: int = 0, search: str = ""
+) -> tuple[list[AccountView], int]:
+    """A page of accounts by name, and how many there are; a fixed number of queries."""
+    with runtime.database.reading() as session:
+        tenant = session.get_one(Tenant, actor.tenant_id)
+        matching = mine(VirtualAccount, tenant.id).where(
+            VirtualAccount.state != AccountState.DELETED
+        )
+        if search:
+            matching = matching.where(VirtualAccount.name.contains(search, autoescape=True))
+        total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+        page = session.scalars(
+            matching.order_by(VirtualAccount.name).limit(limit).offset(offset)
+        ).all()
+        tokens = session.scalars(
+            mine(TokenRow, tenant.id)
+            .where(TokenRow.account_id.in_([account.id for account in page]), _live(runtime.now()))
+            .order_by(TokenRow.generation.desc())
+        ).all()
+        views = [
+            AccountView(account, tenant, [t for t in tokens if t.account_id == account.id])
+            for account in page
+        ]
+        return views, total
+
+
+def lock_account(session: Session, actor: Actor, account_id: str | UUID) -> VirtualAccount:
+    """The living account, its row locked (law 14)."""
+    return _living(
+        find_locked(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+    )
+
+
+def view_of(session: Session, account: VirtualAccount, tenant: Tenant) -> AccountView:
+    """The account with its live tokens, newest first."""
+    session.flush()
+    session.refresh(account)
+    tokens = session.scalars(
+        mine(TokenRow, account.tenant_id)
+        .where(
+            TokenRow.account_id == account.id,
+            TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)),
+        )
+        .order_by(TokenRow.generation.desc())
+        .execution_options(populate_existing=True)
+    ).all()
+    return AccountView(account, tenant, tokens)
+
+
+def _live(now: datetime) -> Any:
+    return TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)) & (
+        TokenRow.valid_until.is_(None) | (TokenRow.valid_until > now)
+    )
+
+
+def _living(account: VirtualAccount) -> VirtualAccount:
+    if account.state is AccountState.DELETED:
+        raise NotFound("virtual account", account.id)
+    return account
+
+
+def audit_account(
+    outbox: Outbox,
+    actor: Actor,
+    action: str,
+    account: VirtualAccount,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Writes down who did this to the account."""
+    outbox.audit(
+        actor,
+        action,
+        subject_type="virtual-account",
+        subject_id=account.id,
+        subject_name=account.name,
+        detail=detail,
+    )
