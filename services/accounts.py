@@ -26,6 +26,7 @@ from models import (
     TokenState,
     VirtualAccount,
 )
+from services.account_views import AccountView, audit_account, view_of
 from services.outbox import Outbox
 from services.places import send_copies, settle_places, settle_targets
 from services.runtime import Runtime
