@@ -8,8 +8,8 @@ from uuid import UUID
 class Bell(Protocol):
     """Wakes workers. Never raises and never makes the caller wait."""
 
-    def ring_lanes(self, lanes: Iterable[UUID]) -> None:
-        """Some worker should drain these lanes now."""
+    def ring_lanes(self, lanes: Iterable[UUID], *, troubled: bool = False) -> None:
+        """Some worker should drain these lanes now; troubled ones apart from the others."""
 
     def ring_rotation(self) -> None:
         """Some worker should rotate the next batch now."""
@@ -18,6 +18,6 @@ class Bell(Protocol):
 class SilentBell:
     """A bell nobody hears: the next tick finds the work."""
 
-    def ring_lanes(self, lanes: Iterable[UUID]) -> None: ...
+    def ring_lanes(self, lanes: Iterable[UUID], *, troubled: bool = False) -> None: ...
 
     def ring_rotation(self) -> None: ...

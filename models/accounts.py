@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.policy import Policy
-from models.base import Base, OfTenant, one_of
+from models.base import Base, TopOfTenant, one_of
 from models.types import Name, Span
 
 
@@ -20,7 +20,7 @@ class AccountState(StrEnum):
     DELETED = "deleted"
 
 
-class VirtualAccount(OfTenant, Base):
+class VirtualAccount(TopOfTenant, Base):
     """A non-user identity. Its row is the lock over all that belongs to it (law 14).
 
     `next_rotation_at` is the due moment by the policy. `due_at` is when the engine looks

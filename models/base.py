@@ -32,9 +32,19 @@ class Base(DeclarativeBase):
 
 
 class OfTenant:
-    """A row that belongs to one tenant. The key begins with the id, which workers look up by."""
+    """A row that belongs to one tenant. The key begins with the id, which workers look up by.
+
+    Rows refer to each other by both columns, which keeps them in one tenant. Only the tables
+    at the top refer to `tenants` itself: bulk inserts below them would all lock that one row.
+    """
 
     id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-2)
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-1)
+
+
+class TopOfTenant(OfTenant):
+    """A row directly below its tenant."""
+
     tenant_id: Mapped[UUID] = mapped_column(
         ForeignKey("tenants.id"), primary_key=True, sort_order=-1
     )

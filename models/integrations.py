@@ -18,11 +18,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.plugins import Family
-from models.base import Base, OfTenant, one_of
+from models.base import Base, OfTenant, TopOfTenant, one_of
 from models.types import Name
 
 
-class ProviderAccount(OfTenant, Base):
+class ProviderAccount(TopOfTenant, Base):
     """A named group of integrations at one provider, as one manifest describes it.
 
     `manifest` is what may be shown; the one with its credentials is sealed.

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, OfTenant
+from models.base import Base, TopOfTenant
 from models.types import Instant, Span
 
 
@@ -53,7 +53,7 @@ class WrappedKey(Base):
     created_at: Mapped[datetime]
 
 
-class User(OfTenant, Base):
+class User(TopOfTenant, Base):
     """A person."""
 
     __tablename__ = "users"

@@ -1,14 +1,33 @@
-"""What each fact says to a person: one headline, the figures, and what to do next."""
+"""What each fact says to a person: a title, one headline, the figures, and what to do next."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from core.events import EventType
+from core.events import EventType, Severity
 from notifiers.base import Notice
 
+LONGEST_HEADLINE = 400
+LONGEST_VALUE = 300
+
+_TITLES = {
+    EventType.TOKEN_ROTATED: "New token",
+    EventType.ACCOUNT_EXPIRED: "Account past its expiration date",
+    EventType.TOKEN_EXPIRED: "Old token ended",
+    EventType.TOKEN_REVOKED: "Tokens revoked",
+    EventType.GRACE_ENDING: "Old token ends soon",
+    EventType.GRACE_HELD: "Old token kept alive",
+    EventType.HOLD_EXHAUSTED: "Old token ended, a store lacks the new one",
+    EventType.ROTATION_WAITING: "Rotation waits",
+    EventType.ROTATION_FAILED: "Rotation failed",
+    EventType.SYNC_FAILED: "Store not updated",
+    EventType.SYNC_RECOVERED: "Store up to date again",
+    EventType.LANE_PAUSED: "Sending paused",
+}
+
 _HEADLINES = {
-    EventType.TOKEN_ROTATED: "{account}: new token, generation {generation}"
-    " (the old one works until {grace_until})",
+    EventType.TOKEN_ROTATED: "{account}: new token, generation {generation}",
     EventType.ACCOUNT_EXPIRED: "{account}: past its expiration date, its token has ended",
     EventType.TOKEN_EXPIRED: "{account}: the old token of generation {generation} has ended",
     EventType.TOKEN_REVOKED: "{account}: tokens were revoked by {by}",
@@ -22,7 +41,7 @@ _HEADLINES = {
     EventType.ROTATION_FAILED: "{account}: its rotation failed: {error}",
     EventType.SYNC_FAILED: "{account}: {path} did not take the new token: {error}",
     EventType.SYNC_RECOVERED: "{account}: {path} has the new token now",
-    EventType.LANE_PAUSED: "Sending to {lane} {address} is paused: {error}",
+    EventType.LANE_PAUSED: "Sending to {lane} is paused: {error}",
 }
 
 _NEXT_STEPS = {
@@ -37,47 +56,121 @@ _NEXT_STEPS = {
     EventType.HOLD_EXHAUSTED: "Consumers of that store are cut off: repair it, then sync now.",
     EventType.ROTATION_WAITING: "Repair what it waits for; the rotation follows by itself.",
     EventType.ROTATION_FAILED: "Look at the account's policy and at the logs; it is retried.",
-    EventType.SYNC_FAILED: "If it will not be retried, change the path or the secret there, "
-    "then sync now.",
+    EventType.SYNC_FAILED: "It will not be retried: change the path or the secret there, then "
+    "sync now.",
     EventType.LANE_PAUSED: "Correct the credentials or the address, then resume the lane.",
 }
+_RETRIED = "It is retried by itself; look at the store if this lasts."
 
 _LABELS = {
     "generation": "Generation",
+    "generations": "Generations",
     "last_four": "Token ends in",
     "grace_until": "Old token works until",
-    "hold_until": "At the latest until",
+    "hold_until": "Kept alive at most until",
     "next_rotation_at": "Next rotation",
     "path": "Path",
+    "lane": "Destination",
+    "address": "Address",
     "by": "By",
     "error": "Error",
     "reason": "Reason",
 }
 
+_SEVERITIES = {
+    Severity.INFO: "Information",
+    Severity.WARNING: "Warning",
+    Severity.CRITICAL: "Critical",
+}
 
-class _Known(dict[str, Any]):
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_TOKEN = re.compile(r"tfy_(vat|pat)_[0-9A-Za-z]{8,}")
+
+
+class _Known(dict[str, str]):
     """Facts for a headline; what an event does not know reads as a dash."""
 
     def __missing__(self, key: str) -> str:
         return "-"
 
 
+def title(notice: Notice) -> str:
+    """What kind of fact it is, in a few words that hold no name."""
+    return _TITLES.get(notice.type, notice.type.value)
+
+
 def headline(notice: Notice) -> str:
-    """What happened, in one line of plain text without line breaks."""
-    facts = _Known({key: one_line(value) or "-" for key, value in notice.facts.items()})
-    return _HEADLINES.get(notice.type, "{account}: " + notice.type.value).format_map(facts)
+    """What happened, in one line of at most 400 characters without line breaks."""
+    facts = _Known({key: readable(value) or "-" for key, value in notice.facts.items()})
+    said = _HEADLINES.get(notice.type, "{account}: " + notice.type.value).format_map(facts)
+    return shortened(said + _fate_of_the_old(notice), LONGEST_HEADLINE)
 
 
 def next_step(notice: Notice) -> str:
     """What the reader should do; empty if nothing."""
+    if notice.type is EventType.SYNC_FAILED and notice.facts.get("will_retry"):
+        return _RETRIED
     return _NEXT_STEPS.get(notice.type, "")
 
 
 def figures(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The event's figures that a person may want, labelled, in a fixed order."""
-    return [(label, one_line(facts[key])) for key, label in _LABELS.items() if facts.get(key)]
+    read = [(label, readable(facts.get(key))) for key, label in _LABELS.items()]
+    return [(label, value) for label, value in read if value]
+
+
+def severity(notice: Notice) -> str:
+    """How much this needs a human, as a word."""
+    return _SEVERITIES[notice.severity]
+
+
+def moment(at: datetime) -> str:
+    """A time for people in any zone: `2026-03-02 09:00 UTC`, with seconds unless they are 0."""
+    written = at.astimezone(UTC)
+    return f"{written:%Y-%m-%d %H:%M:%S} UTC".replace(":00 UTC", " UTC")
+
+
+def readable(value: Any) -> str:
+    """A fact as one line of at most 300 characters; nothing for what is unknown or empty."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple | set | frozenset):
+        return shortened(", ".join(readable(one) for one in value), LONGEST_VALUE)
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return _read_moment(value)
+    return shortened(one_line(value), LONGEST_VALUE)
 
 
 def one_line(value: Any) -> str:
-    """Text without control characters: no header, line or terminal can be broken by a name."""
-    return "".join(c if c.isprintable() else " " for c in str(value))
+    """Text without control characters and tokens: no name breaks a header, line or terminal."""
+    plain = "".join(c if c.isprintable() else " " for c in str(value))
+    return _TOKEN.sub(r"tfy_\1_***", plain).strip()
+
+
+def shortened(text: str, most: int) -> str:
+    """`text`, or as much of it as fits into `most` characters with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _fate_of_the_old(notice: Notice) -> str:
+    """How long the token before a new one works; nothing if there was none."""
+    until = str(notice.facts.get("grace_until") or "")
+    if notice.type is not EventType.TOKEN_ROTATED or not _MOMENT.fullmatch(until):
+        return ""
+    if _instant(until) <= notice.at:
+        return "; the old one has ended"
+    return f"; the old one works until {_read_moment(until)}"
+
+
+def _instant(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _read_moment(written: str) -> str:
+    try:
+        return moment(datetime.fromisoformat(written))
+    except (ValueError, OverflowError):
+        return written

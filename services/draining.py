@@ -14,10 +14,11 @@ from queue import Empty, SimpleQueue
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
 
 from core.errors import KeyturnError, PluginNotInstalled, PluginUnknown
 from core.plugins import Family, Plugin
-from models import Installation
+from models import Installation, Lane
 from services import lanes
 from services.judging import pause
 from services.lanes import START_WITHIN, Claimed, Turn
@@ -35,16 +36,22 @@ _PATIENCE = 1.0  # seconds: no more is claimed than can start within this
 
 @dataclass(frozen=True)
 class Drained:
-    """What one slice did; `more` says that the lane is worth another slice now."""
+    """What one slice did; `more` says that the lane is worth another slice now.
+
+    `troubled`: nothing was done, since the lane's last send failed and only calm ones were
+    wanted.
+    """
 
     sent: int = 0
     more: bool = False
+    troubled: bool = False
 
 
 def drain(
     runtime: Runtime,
     lane_id: UUID,
     *,
+    calm_only: bool = False,
     slice_: timedelta = SLICE,
     stop: threading.Event | None = None,
 ) -> Drained:
@@ -52,6 +59,8 @@ def drain(
 
     Ends early, with everything settled, once `stop` is set.
     """
+    if calm_only and _is_troubled(runtime, lane_id):
+        return Drained(troubled=True)
     turn = runtime.database.write(
         lambda session: lanes.take_turn(session, lane_id, runtime.now(), slice_)
     )
@@ -64,6 +73,12 @@ def drain(
     wake_at = runtime.database.write(lambda session: lanes.hand_back(session, turn))
     more = plugin is not None and wake_at is not None and wake_at <= runtime.now()
     return Drained(sent, more)
+
+
+def _is_troubled(runtime: Runtime, lane_id: UUID) -> bool:
+    with runtime.database.reading() as session:
+        lane = session.scalar(select(Lane).where(Lane.id == lane_id))
+        return lane is not None and lane.is_troubled
 
 
 def _open(runtime: Runtime, turn: Turn) -> Plugin | None:

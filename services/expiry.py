@@ -17,16 +17,16 @@ from models import Target, TokenRow, TokenState, VirtualAccount
 from services.outbox import Outbox
 from services.runtime import Runtime
 
-_BATCH = 500
+BATCH = 500
 _LIVE = (TokenState.CURRENT, TokenState.GRACE)
 
 
-def expire_due(runtime: Runtime, limit: int = _BATCH) -> int:
+def expire_due(runtime: Runtime, limit: int = BATCH) -> int:
     """Records the tokens whose validity is over; answers how many were recorded."""
     return runtime.change(lambda session, outbox: _expire(session, outbox, limit))
 
 
-def tell_due(runtime: Runtime, limit: int = _BATCH) -> int:
+def tell_due(runtime: Runtime, limit: int = BATCH) -> int:
     """Tells what a grace's end brings: that it is near, and that it is being held."""
     return runtime.change(lambda session, outbox: _tell(session, outbox, limit))
 

@@ -9,7 +9,7 @@ from models import Delivery, Event, Process
 from services.keys import SILENT
 from services.runtime import Runtime
 
-_BATCH = 5_000
+BATCH = 5_000
 
 
 def prune(runtime: Runtime) -> int:
@@ -31,7 +31,7 @@ def _prune_deliveries(session: Session, before: datetime) -> int:
             select(Delivery.id)
             .where(Delivery.settled_at < before)
             .order_by(Delivery.settled_at)
-            .limit(_BATCH)
+            .limit(BATCH)
         )
     )
     if old:
@@ -48,7 +48,7 @@ def _prune_events(session: Session, before: datetime) -> int:
     used = exists().where(Delivery.event_id == Event.id, Delivery.tenant_id == Event.tenant_id)
     old = list(
         session.scalars(
-            select(Event.id).where(Event.at < before, ~used).order_by(Event.at).limit(_BATCH)
+            select(Event.id).where(Event.at < before, ~used).order_by(Event.at).limit(BATCH)
         )
     )
     if old:

@@ -35,7 +35,7 @@ class RecordingBell(SilentBell):
 
     lanes: list[UUID] = field(default_factory=list)
 
-    def ring_lanes(self, lanes: Any) -> None:
+    def ring_lanes(self, lanes: Any, *, troubled: bool = False) -> None:
         self.lanes.extend(lanes)
 
 

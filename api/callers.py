@@ -1,0 +1,46 @@
+"""Who calls: the bearer token of a request becomes an actor, or the request is refused."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from core.actors import Actor, ActorKind
+from core.errors import Forbidden, Unauthenticated
+from services.runtime import Runtime
+from services.verification import Rejected, Verified, verify
+
+
+def runtime_of(request: Request) -> Runtime:
+    return cast("Runtime", request.app.state.runtime)
+
+
+def bearer(request: Request) -> str | None:
+    """The token of the Authorization header, if it is a bearer token."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def caller(request: Request, runtime: Annotated[Runtime, Depends(runtime_of)]) -> Verified:
+    """The verified bearer; Unauthenticated says why it is not good."""
+    verified = verify(runtime, bearer(request))
+    if isinstance(verified, Rejected):
+        raise Unauthenticated(verified.reason.value)
+    return verified
+
+
+def admin(request: Request, verified: Annotated[Verified, Depends(caller)]) -> Actor:
+    """A tenant admin; everybody else is refused."""
+    if not verified.is_admin:
+        raise Forbidden("This call needs the role tenant-admin.")
+    return Actor(
+        tenant_id=verified.tenant_id,
+        kind=ActorKind.VIRTUAL_ACCOUNT,
+        name=verified.account,
+        id=verified.account_id,
+        address=request.client.host if request.client else None,
+        request_id=request.state.request_id,
+    )
+
+
+TheRuntime = Annotated[Runtime, Depends(runtime_of)]
+Admin = Annotated[Actor, Depends(admin)]

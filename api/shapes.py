@@ -1,0 +1,108 @@
+"""How Keyturn's things look on the wire: the reference's shapes, with our fields beside."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from core.manifests import answered
+from models import Integration, TokenRow, User
+from services.account_views import AccountView
+from services.integrations import Applied
+
+_NEVER = "9999-12-31T23:59:59Z"
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a Z; None stays None."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
+
+
+def virtual_account(view: AccountView, now: datetime) -> dict[str, Any]:
+    """A virtual account as the SDK's `VirtualAccount`."""
+    account = view.account
+    current = next((token for token in view.tokens if token.grace_until is None), None)
+    return {
+        "id": str(account.id),
+        "type": "serviceaccount",
+        "tenantName": view.tenant.name,
+        "accountId": str(account.tenant_id),
+        "manifest": answered(account.manifest),
+        "jwtId": str(current.id) if current else None,
+        "createdBySubject": account.created_by,
+        "createdAt": moment(account.created_at),
+        "updatedAt": moment(account.updated_at),
+        "isExpired": account.is_expired(now),
+        "nextScheduledRotation": moment(account.next_rotation_at),
+        "jwts": [_jwt(token, view) for token in view.tokens if token.is_valid(now)],
+        "fqn": f"virtualaccount:{account.name}",
+        "state": account.state.value,
+        "paused": account.paused_at is not None,
+        "generation": account.generation,
+        "rotatedAt": moment(account.rotated_at),
+    }
+
+
+def _jwt(token: TokenRow, view: AccountView) -> dict[str, Any]:
+    return {
+        "id": str(token.id),
+        "subjectType": "serviceaccount",
+        "subjectId": str(view.account.id),
+        "expiry": moment(token.valid_until) or _NEVER,
+        "tokenType": "opaque",
+        "createdAt": moment(token.created_at),
+        "updatedAt": moment(token.created_at),
+        "metadata": {"generation": token.generation, "state": token.state.value},
+    }
+
+
+def provider_account(applied: Applied) -> dict[str, Any]:
+    """A provider account as the SDK's `ProviderAccount`."""
+    account = applied.account
+    fqn = f"{applied.tenant.name}:{account.provider}:{account.name}"
+    return {
+        "id": str(account.id),
+        "fqn": fqn,
+        "provider": account.provider,
+        "accountId": str(account.tenant_id),
+        "manifest": account.manifest,
+        "integrations": [_integration(row, fqn, applied) for row in applied.integrations],
+        "createdBySubject": account.created_by,
+        "createdAt": moment(account.created_at),
+        "updatedAt": moment(account.updated_at),
+    }
+
+
+def _integration(row: Integration, account_fqn: str, applied: Applied) -> dict[str, Any]:
+    manifests = applied.account.manifest.get("integrations") or []
+    return {
+        "id": str(row.id),
+        "name": row.name,
+        "fqn": row.fqn,
+        "type": row.family.value,
+        "manifest": next((m for m in manifests if m.get("name") == row.name), None),
+        "metadata": {"check": row.checked},
+        "providerAccountFqn": account_fqn,
+        "tenantName": applied.tenant.name,
+        "createdBySubject": row.created_by,
+        "createdAt": moment(row.created_at),
+        "updatedAt": moment(row.updated_at),
+    }
+
+
+def user(row: User, tenant: str) -> dict[str, Any]:
+    """A person as the SDK's `User`."""
+    return {
+        "id": str(row.id),
+        "email": row.email,
+        "tenantName": tenant,
+        "metadata": {},
+        "roles": row.roles,
+        "active": row.active,
+        "isEditable": True,
+        "createdAt": moment(row.created_at),
+        "updatedAt": moment(row.updated_at),
+    }
+
+
+def page(items: list[dict[str, Any]], *, total: int, offset: int, limit: int) -> dict[str, Any]:
+    """One page; the page after the last is empty, not an error."""
+    return {"data": items, "pagination": {"total": total, "offset": offset, "limit": limit}}

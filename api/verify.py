@@ -1,0 +1,50 @@
+"""Verify: whether a bearer token is good."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from api import errors
+from api.callers import TheRuntime, bearer
+from api.shapes import moment
+from services.verification import Reason, Rejected, verify
+
+router = APIRouter(prefix="/api/v1", tags=["verify"])
+
+_WORDS = {
+    Reason.MISSING: "Send the token as `Authorization: Bearer ...`.",
+    Reason.MALFORMED: "This is not a token of Keyturn.",
+    Reason.UNKNOWN: "Keyturn does not know this token.",
+    Reason.EXPIRED: "This token is past its expiration date.",
+    Reason.REVOKED: "This token was revoked.",
+    Reason.OUT_OF_GRACE: "This token was rotated, and its grace is over: fetch the current one.",
+}
+
+
+@router.get("/verify", response_model=None)
+def verify_token(request: Request, runtime: TheRuntime) -> dict[str, Any] | JSONResponse:
+    """Whose the bearer token is and until when it works; 401 says why it does not."""
+    answer = verify(runtime, bearer(request))
+    if isinstance(answer, Rejected):
+        details = [{"reason": answer.reason.value}]
+        challenge = "Bearer"
+        if answer.reason is not Reason.MISSING:
+            challenge += f' error="invalid_token", error_description="{answer.reason.value}"'
+        return JSONResponse(
+            errors.body(401, _WORDS[answer.reason], answer.reason.value, details),
+            401,
+            {"WWW-Authenticate": challenge},
+        )
+    return {
+        "tenant": answer.tenant,
+        "subject": {
+            "type": "virtualaccount",
+            "id": str(answer.account_id),
+            "name": answer.account,
+        },
+        "tokenId": str(answer.token_id),
+        "generation": answer.generation,
+        "state": answer.state,
+        "expiresAt": moment(answer.valid_until),
+    }

@@ -1,0 +1,129 @@
+"""Virtual accounts and their tokens."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import shapes
+from api.callers import Admin, TheRuntime
+from api.paging import Limit, Offset
+from core.errors import NotFound
+from services import account_life, account_views, accounts, tokens
+
+router = APIRouter(prefix="/api/svc/v1/virtual-accounts", tags=["virtual accounts"])
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class PutAccount(_Body):
+    """A manifest, and whether it is only to be checked."""
+
+    manifest: dict[str, Any]
+    dryRun: bool | None = False  # noqa: N815 - the wire's spelling
+
+
+class Regenerate(_Body):
+    """How long the old token goes on working."""
+
+    gracePeriodInMinutes: float = Field(ge=0, le=5_256_000)  # noqa: N815 - the wire's spelling
+
+
+@router.get("")
+def list_(
+    runtime: TheRuntime,
+    actor: Admin,
+    limit: Limit = 100,
+    offset: Offset = 0,
+    search: Annotated[str, Query(alias="nameSearchQuery", max_length=100)] = "",
+) -> dict[str, Any]:
+    """The tenant's virtual accounts, by name."""
+    views, total = account_views.list_accounts(
+        runtime, actor, limit=limit, offset=offset, search=search
+    )
+    items = [shapes.virtual_account(view, runtime.now()) for view in views]
+    return shapes.page(items, total=total, offset=offset, limit=limit)
+
+
+@router.put("")
+def put(body: PutAccount, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+    """Creates or updates by name; the token comes back on creation only."""
+    done = accounts.put_account(runtime, actor, body.manifest, dry_run=bool(body.dryRun))
+    answer: dict[str, Any] = {
+        "data": shapes.virtual_account(done.view, runtime.now()),
+        "warnings": done.warnings,
+    }
+    if done.token is not None and not body.dryRun:
+        answer["token"] = done.token.reveal()
+    return answer
+
+
+@router.get("/exists")
+def exists(runtime: TheRuntime, actor: Admin, name: str) -> dict[str, bool]:
+    """Whether an account of this name exists."""
+    try:
+        account_views.find_account(runtime, actor, name)
+    except NotFound:
+        return {"exists": False}
+    return {"exists": True}
+
+
+@router.get("/{account_id}")
+def get(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+    """One account with its live tokens."""
+    view = account_views.get_account(runtime, actor, account_id)
+    return {"data": shapes.virtual_account(view, runtime.now())}
+
+
+@router.delete("/{account_id}")
+def delete(
+    account_id: str,
+    runtime: TheRuntime,
+    actor: Admin,
+    keep_copies: Annotated[bool, Query(alias="keepCopies")] = False,
+) -> dict[str, Any]:
+    """Ends every token; the copies that Keyturn wrote are removed unless they are kept."""
+    account_life.delete_account(runtime, actor, account_id, keep_copies=keep_copies)
+    return {}
+
+
+@router.get("/{account_id}/token")
+def get_token(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, str]:
+    """The current token."""
+    return {"token": tokens.read_token(runtime, actor, account_id).reveal()}
+
+
+@router.post("/{account_id}/regenerate-token")
+def regenerate(
+    account_id: str, body: Regenerate, runtime: TheRuntime, actor: Admin
+) -> dict[str, str]:
+    """A new token now; the old one works through the given grace."""
+    grace = timedelta(minutes=body.gracePeriodInMinutes)
+    token = tokens.regenerate_token(runtime, actor, account_id, grace=grace)
+    return {"token": token.reveal()}
+
+
+@router.delete("/{account_id}/jwt/{token_id}")
+def delete_token(
+    account_id: str, token_id: str, runtime: TheRuntime, actor: Admin
+) -> dict[str, Any]:
+    """Ends one token now; the current one is replaced."""
+    tokens.revoke_token(runtime, actor, account_id, token_id)
+    return {}
+
+
+@router.post("/{account_id}/pause")
+def pause(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+    """No scheduled rotations until resumed."""
+    account_life.pause_account(runtime, actor, account_id)
+    return get(account_id, runtime, actor)
+
+
+@router.post("/{account_id}/resume")
+def resume(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+    """Rotates on schedule again."""
+    account_life.resume_account(runtime, actor, account_id)
+    return get(account_id, runtime, actor)

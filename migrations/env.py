@@ -1,0 +1,29 @@
+"""Alembic's environment: runs on the connection it is handed, in one transaction."""
+
+from typing import Any
+
+from alembic import context
+
+from migrations.columns import render
+from models import Base
+
+
+def run() -> None:
+    """Brings the schema of the given connection to the wanted revision."""
+    connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_type=True,
+        render_item=_render,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _render(kind: str, item: Any, _autogen: Any) -> str | bool:
+    return render(item) if kind == "type" else False
+
+
+run()

@@ -1,0 +1,80 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from core.errors import Unready
+from models import Base
+from services.database import Database
+from services.migrating import check_schema, config, migrate
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        made = Database(f"sqlite:///{tmp_path / 'keyturn.db'}")
+    else:
+        made = Database(request.getfixturevalue("postgres_url"))
+    yield made
+    made.close()
+
+
+def described(engine: Engine) -> dict[str, dict[str, object]]:
+    """Every table with its constraints, by name; what autogenerate does not compare."""
+    seen = inspect(engine)
+    return {
+        table: {
+            "checks": {c["name"]: c["sqltext"] for c in seen.get_check_constraints(table)},
+            "foreign": {
+                c["name"]: (c["constrained_columns"], c["referred_table"], c["options"])
+                for c in seen.get_foreign_keys(table)
+            },
+            "unique": {c["name"]: c["column_names"] for c in seen.get_unique_constraints(table)},
+            "indexes": {c["name"]: (c["column_names"], c["unique"]) for c in seen.get_indexes(table)},
+        }
+        for table in seen.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def test_migrating_twice_does_nothing_the_second_time(database: Database):
+    first, second = migrate(database), migrate(database)
+
+    assert first[0] is None
+    assert second == (first[1], first[1])
+
+
+def test_the_migrated_schema_is_the_models_schema(database: Database):
+    migrate(database)
+
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, Base.metadata)
+
+    assert differences == []
+
+
+def test_migrated_constraints_are_the_models_constraints(database: Database):
+    migrate(database)
+    migrated = described(database.engine)
+    with database.engine.connect() as connection, connection.begin():
+        command.downgrade(config(connection), "base")
+
+    Base.metadata.create_all(database.engine)
+
+    assert described(database.engine) == migrated
+
+
+def test_a_database_without_schema_is_refused_with_what_to_do(database: Database):
+    with pytest.raises(Unready, match="keyturn migrate"):
+        check_schema(database)
+
+
+def test_a_migrated_database_is_accepted(database: Database):
+    migrate(database)
+
+    check_schema(database)

@@ -1,0 +1,74 @@
+"""What a worker does when it is rung. Ticks and rings call these; so does the pacemaker."""
+
+import threading
+from uuid import UUID
+
+import structlog
+
+from services import draining, expiry, housekeeping, lanes, rotation
+from services.pulse import Pulse
+from services.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+class Crew:
+    """One worker's hands. Everything it does is safe to do twice and at any time."""
+
+    def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
+        self.runtime = runtime
+        self.stop = threading.Event()
+        self.heard_at = runtime.clock.elapsed()
+        self._pulse = pulse
+
+    def rotate(self) -> None:
+        """One batch of due accounts; rings for the next if this one was full."""
+        self._hear()
+        if self._may_act():
+            done = rotation.rotate_due(self.runtime)
+            if done.turned or done.failed:
+                log.info("rotated", turned=done.turned, waiting=done.waiting, failed=done.failed)
+            if done.claimed >= self.runtime.settings.rotation_batch:
+                self.runtime.bell.ring_rotation()
+
+    def sweep(self) -> list[tuple[UUID, bool]]:
+        """Rings every lane that is worth looking at; answers which, and which are troubled."""
+        self._hear()
+        with self.runtime.database.reading() as session:
+            due = lanes.due_lanes(session, self.runtime.now())
+        self.runtime.bell.ring_lanes([lane for lane, troubled in due if not troubled])
+        self.runtime.bell.ring_lanes([lane for lane, troubled in due if troubled], troubled=True)
+        return due
+
+    def drain(self, lane: UUID, *, troubled: bool) -> None:
+        """One slice of one lane. A lane whose last send failed waits for the troubled queue."""
+        if self.stop.is_set():
+            return
+        drained = draining.drain(self.runtime, lane, calm_only=not troubled, stop=self.stop)
+        if drained.troubled:
+            self.runtime.bell.ring_lanes([lane], troubled=True)
+        elif drained.more and not self.stop.is_set():
+            self.runtime.bell.ring_lanes([lane], troubled=troubled)
+
+    def expire(self) -> None:
+        """Records the ends of tokens, and tells what is due."""
+        self._hear()
+        if self._may_act():
+            while expiry.expire_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
+                pass
+            while expiry.tell_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
+                pass
+
+    def prune(self) -> None:
+        """Deletes what is past its retention, in batches."""
+        if self._may_act():
+            while housekeeping.prune(self.runtime) >= housekeeping.BATCH:
+                if self.stop.is_set():
+                    return
+
+    def _hear(self) -> None:
+        self.heard_at = self.runtime.clock.elapsed()
+
+    def _may_act(self) -> bool:
+        """Nothing irreversible while the clock is not trusted, or at shutdown (law 13)."""
+        return self._pulse.trusts_clock() and not self.stop.is_set()

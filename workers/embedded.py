@@ -1,0 +1,99 @@
+"""A worker inside this process: Celery's consumers in threads, each with its own queues.
+
+Rotation, healthy lanes and troubled lanes have threads of their own, so that a dead store
+delays neither a rotation nor another lane (law 11).
+"""
+
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery import _state as celery_state
+
+from core.bell import SilentBell
+from core.settings import Settings
+from services.pulse import Pulse
+from services.runtime import Runtime
+from workers.app import HOUSEKEEPING, LANES, ROTATE, TROUBLED, make_app, register
+from workers.bell import CeleryBell
+from workers.crew import Crew
+from workers.pacemaker import Pacemaker
+
+log = structlog.get_logger(__name__)
+
+_STOP_WITHIN = 10.0
+
+
+class Worker:
+    """Consumes every queue of one broker until it is stopped."""
+
+    def __init__(self, runtime: Runtime, pulse: Pulse, app: Celery) -> None:
+        self.crew = Crew(runtime, pulse)
+        register(app, self.crew)
+        threads = runtime.settings.worker_threads
+        self._consumers = [
+            _Consumer(app, [ROTATE, HOUSEKEEPING], 2),
+            _Consumer(app, [LANES], threads),
+            _Consumer(app, [TROUBLED], max(threads // 4, 2)),
+        ]
+        self._pacemaker = Pacemaker(self.crew)
+
+    def start(self) -> None:
+        """Returns at once; what the broker holds is consumed as soon as it answers."""
+        for consumer in self._consumers:
+            consumer.start()
+        self._pacemaker.start()
+        # The consumers forbid waiting for results in the whole process; nothing here does.
+        celery_state._set_task_join_will_block(blocks=False)  # noqa: SLF001
+
+    def stop(self) -> None:
+        """Ends drains at their next settle and stops consuming; within some ten seconds."""
+        self.crew.stop.set()
+        for consumer in self._consumers:
+            consumer.stop()
+        self._pacemaker.join(_STOP_WITHIN)
+
+
+class _Consumer:
+    """One of Celery's worker controllers, in a thread."""
+
+    def __init__(self, app: Celery, queues: list[str], threads: int) -> None:
+        self._name = "-".join(queues)
+        self._controller = app.WorkController(
+            app=app,
+            pool_cls="threads",
+            concurrency=threads,
+            queues=queues,
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._controller.stop()
+        self._thread.join(_STOP_WITHIN)
+
+    def _run(self) -> None:
+        try:
+            self._controller.start()
+        except Exception:
+            log.exception("consumer.died", queues=self._name)
+
+
+def with_bell(settings: Settings, runtime: Runtime) -> tuple[Celery, CeleryBell]:
+    """The Celery app of these settings, and the runtime given its bell."""
+    app = make_app(settings)
+    bell = CeleryBell(app)
+    runtime.bell = bell
+    return app, bell
+
+
+def unring(runtime: Runtime, bell: Any) -> None:
+    """Publishes what was rung last and takes the bell away."""
+    bell.close()
+    runtime.bell = SilentBell()
