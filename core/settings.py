@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -78,6 +79,17 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="INFO", description="The least level that is logged.")
 
+    def at_home(self) -> Self:
+        """These settings in a data folder of one's own, where more is allowed."""
+        folder = self.data_dir.expanduser().resolve()
+        return self.model_copy(
+            update={
+                "data_dir": folder,
+                "file_root": self.file_root or folder / "files",
+                "ambient_credentials": True,
+            }
+        )
+
     @property
     def database(self) -> str:
         """The database's URL; contains its password, so it is never logged."""
@@ -87,7 +99,7 @@ class Settings(BaseSettings):
 
     @property
     def broker(self) -> str:
-        return self.broker_url.get_secret_value() if self.broker_url else "memory://"
+        return self.broker_url.get_secret_value() if self.broker_url else "memory://localhost/"
 
     def keys(self) -> MasterKeys:
         """The master keys that are configured, in their order; Misconfigured if unreadable."""

@@ -1,6 +1,6 @@
 """Column types for migrations, which must not change when the models do."""
 
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -12,7 +12,7 @@ def instant() -> sa.types.TypeEngine[Any]:
     return sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
 
 
-def render(item: Any) -> str | bool:
+def render(item: Any) -> str | Literal[False]:
     """How a new migration writes our types; False leaves the type to Alembic."""
     if isinstance(item, Instant):
         return "instant()"

@@ -1,6 +1,6 @@
 """Alembic's environment: runs on the connection it is handed, in one transaction."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 
@@ -22,7 +22,7 @@ def run() -> None:
         context.run_migrations()
 
 
-def _render(kind: str, item: Any, _autogen: Any) -> str | bool:
+def _render(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
     return render(item) if kind == "type" else False
 
 

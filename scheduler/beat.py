@@ -1,18 +1,20 @@
 """Celery beat with its schedule in memory. Any number of them may run: ticks are harmless."""
 
 import threading
+from typing import Self
 
-from celery import Celery
 from celery.beat import Service
 
 from core.settings import Settings
 from scheduler.schedule import ticks
+from workers.app import make_app
 
 
 class Beat:
     """Ticks until it is stopped."""
 
-    def __init__(self, app: Celery, settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
+        app = make_app(settings)
         app.conf.beat_schedule = ticks(settings)
         self._service = Service(
             app,
@@ -21,10 +23,11 @@ class Beat:
         )
         self._thread = threading.Thread(target=self._service.start, name="beat", daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Returns at once; ticks in a thread."""
         self._thread.start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._service.stop()
         self._thread.join(5)

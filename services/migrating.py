@@ -42,8 +42,9 @@ def check_schema(database: Database) -> None:
         raise Unready("The database has no schema yet: run `keyturn migrate`.")
     known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
     if found != head and found in known:
-        raise Unready(f"The database is at schema {found}, this release needs {head}: "
-                      "run `keyturn migrate`.")
+        raise Unready(
+            f"The database is at schema {found}, this release needs {head}: run `keyturn migrate`."
+        )
 
 
 def config(connection: Connection) -> Config:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import Celery
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from core.settings import Settings
 from workers.crew import Crew
@@ -27,8 +27,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=False,
         task_create_missing_queues=False,
         task_default_queue=HOUSEKEEPING,
-        # Bells that nobody hears must not fill the broker; the next tick finds the rows.
-        task_queues=[Queue(name, queue_arguments={"x-max-length": 1_000}) for name in QUEUES],
+        task_queues=[_queue(name) for name in QUEUES],
         worker_prefetch_multiplier=1,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
@@ -40,12 +39,15 @@ def make_app(settings: Settings) -> Celery:
         broker_transport_options=_transport(settings.broker),
         broker_connection_timeout=2,
     )
-    app.set_default()  # in pool threads, Celery looks for the default app
     return app
 
 
 def register(app: Celery, crew: Crew) -> None:
-    """The tasks. Names and arguments stay readable for one release (law 8)."""
+    """The tasks. Names and arguments stay readable for one release (law 8).
+
+    In pool threads Celery looks tasks up in the default app, whichever app received them: so
+    only an app with these tasks may be the default, and there is one crew in a process.
+    """
 
     @app.task(name="keyturn.rotate", shared=False)
     def rotate() -> None:
@@ -68,6 +70,12 @@ def register(app: Celery, crew: Crew) -> None:
         crew.prune()
 
     app.finalize()
+    app.set_default()
+
+
+def _queue(name: str) -> Queue:
+    """Bells that nobody hears must not fill the broker; the next tick finds the rows."""
+    return Queue(name, Exchange(name), routing_key=name, queue_arguments={"x-max-length": 1_000})
 
 
 def _transport(broker: str) -> dict[str, Any]:

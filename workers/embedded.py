@@ -5,14 +5,14 @@ delays neither a rotation nor another lane (law 11).
 """
 
 import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
 
 import structlog
-from celery import Celery
 from celery import _state as celery_state
 
 from core.bell import SilentBell
-from core.settings import Settings
 from services.pulse import Pulse
 from services.runtime import Runtime
 from workers.app import HOUSEKEEPING, LANES, ROTATE, TROUBLED, make_app, register
@@ -28,26 +28,26 @@ _STOP_WITHIN = 10.0
 class Worker:
     """Consumes every queue of one broker until it is stopped."""
 
-    def __init__(self, runtime: Runtime, pulse: Pulse, app: Celery) -> None:
+    def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
         self.crew = Crew(runtime, pulse)
-        register(app, self.crew)
         threads = runtime.settings.worker_threads
         self._consumers = [
-            _Consumer(app, [ROTATE, HOUSEKEEPING], 2),
-            _Consumer(app, [LANES], threads),
-            _Consumer(app, [TROUBLED], max(threads // 4, 2)),
+            _Consumer(self.crew, [ROTATE, HOUSEKEEPING], 2),
+            _Consumer(self.crew, [LANES], threads),
+            _Consumer(self.crew, [TROUBLED], max(threads // 4, 2)),
         ]
         self._pacemaker = Pacemaker(self.crew)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Returns at once; what the broker holds is consumed as soon as it answers."""
         for consumer in self._consumers:
             consumer.start()
         self._pacemaker.start()
         # The consumers forbid waiting for results in the whole process; nothing here does.
         celery_state._set_task_join_will_block(blocks=False)  # noqa: SLF001
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Ends drains at their next settle and stops consuming; within some ten seconds."""
         self.crew.stop.set()
         for consumer in self._consumers:
@@ -56,9 +56,14 @@ class Worker:
 
 
 class _Consumer:
-    """One of Celery's worker controllers, in a thread."""
+    """One of Celery's worker controllers, in a thread.
 
-    def __init__(self, app: Celery, queues: list[str], threads: int) -> None:
+    Each has an app of its own: which queues are consumed is a property of the app.
+    """
+
+    def __init__(self, crew: Crew, queues: list[str], threads: int) -> None:
+        app = make_app(crew.runtime.settings)
+        register(app, crew)
         self._name = "-".join(queues)
         self._controller = app.WorkController(
             app=app,
@@ -85,15 +90,13 @@ class _Consumer:
             log.exception("consumer.died", queues=self._name)
 
 
-def with_bell(settings: Settings, runtime: Runtime) -> tuple[Celery, CeleryBell]:
-    """The Celery app of these settings, and the runtime given its bell."""
-    app = make_app(settings)
-    bell = CeleryBell(app)
+@contextmanager
+def ringing(runtime: Runtime) -> Iterator[None]:
+    """The runtime rings over its broker while this is entered."""
+    bell = CeleryBell(make_app(runtime.settings))
     runtime.bell = bell
-    return app, bell
-
-
-def unring(runtime: Runtime, bell: Any) -> None:
-    """Publishes what was rung last and takes the bell away."""
-    bell.close()
-    runtime.bell = SilentBell()
+    try:
+        yield
+    finally:
+        runtime.bell = SilentBell()
+        bell.close()

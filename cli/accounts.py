@@ -1,0 +1,282 @@
+"""keyturn accounts: look at virtual accounts and act on their keys."""
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import as_json, out, reported, said, table
+from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
+from core.durations import parse_duration
+from core.errors import InvalidInput
+from core.tokens import Token
+from services import account_life, account_views, accounts, tokens
+from services.account_views import AccountView
+from services.runtime import Runtime
+
+app = typer.Typer(no_args_is_help=True, help="Virtual accounts: the machines whose keys turn.")
+
+Name = Annotated[str, typer.Argument(help="The account's name.")]
+ShowToken = Annotated[
+    bool, typer.Option("--show-token", help="Print the token itself: mind who looks on.")
+]
+
+
+@app.command("list")
+def list_(
+    search: Annotated[str, typer.Option(help="Only names that contain this.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """The accounts, by name."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        views, total = account_views.list_accounts(runtime, actor, limit=limit, search=search)
+        if json_:
+            as_json([_facts(runtime, view) for view in views])
+            return
+        rows = [
+            (
+                view.account.name,
+                _state(view),
+                view.account.generation,
+                _when(view.account.rotated_at),
+                _when(view.account.next_rotation_at),
+                len(view.tokens),
+            )
+            for view in views
+        ]
+        columns = ("name", "state", "generation", "rotated", "next rotation", "live tokens")
+        table(f"{len(views)} of {total} virtual accounts", columns, rows)
+
+
+@app.command()
+def show(
+    name: Name, data_dir: DataDir = None, tenant: TenantName = None, json_: AsJson = False
+) -> None:
+    """One account with its live tokens."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        view = account_views.find_account(runtime, operator(runtime, tenant), name)
+        facts = _facts(runtime, view)
+        if json_:
+            as_json(facts)
+            return
+        table(name, ("", ""), [(k, v) for k, v in facts.items() if not isinstance(v, list | dict)])
+        rows = [tuple(token.values()) for token in facts["tokens"]]
+        table("Live tokens, newest first", ("generation", "state", "ends in", "works until"), rows)
+
+
+@app.command()
+def create(
+    name: Name,
+    interval: Annotated[str | None, typer.Option(help="Rotate this often: 90d, 12h.")] = None,
+    grace: Annotated[str | None, typer.Option(help="The old token works this long.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Rotate by cron: '0 3 * * MON'.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="The schedule's time zone.")] = None,
+    store: Annotated[
+        list[str] | None, typer.Option(help="A store to keep it in: INTEGRATION_FQN=PATH.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="A JSON manifest to begin with; '-' reads stdin.")
+    ] = None,
+    show_token: ShowToken = False,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """Creates the account, or makes it agree with what is given."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        given: dict[str, Any] = _read(manifest) if manifest else {}
+        given |= {"type": "virtual-account", "name": name}
+        rotate = {"interval": interval, "grace": grace, "schedule": schedule, "timezone": timezone}
+        if any(rotate.values()):
+            given["auto_rotate"] = {key: value for key, value in rotate.items() if value}
+        if store:
+            given["secret_store_configs"] = [_store(one) for one in store]
+        done = accounts.put_account(runtime, operator(runtime, tenant), given)
+        for warning in done.warnings:
+            said(f"warning: {warning}")
+        if json_:
+            as_json(_facts(runtime, done.view) | _token(done.token, show_token))
+            return
+        what = "created" if done.created else "updated" if done.changed else "unchanged"
+        said(f"{name} {what}, generation {done.view.account.generation}")
+        if done.token is not None and not show_token:
+            said(f"Its token: keyturn accounts token {name}")
+        _print(done.token, show_token)
+
+
+@app.command()
+def token(name: Name, data_dir: DataDir = None, tenant: TenantName = None) -> None:
+    """Prints the current token; the audit log keeps who read it."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        view = account_views.find_account(runtime, actor, name)
+        _print(tokens.read_token(runtime, actor, view.account.id), show=True)
+
+
+@app.command()
+def rotate(
+    name: Name,
+    grace: Annotated[str | None, typer.Option(help="Instead of the account's own grace.")] = None,
+    show_token: ShowToken = False,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """Turns the key now; the old token works through the grace."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        account_id = account_views.find_account(runtime, actor, name).account.id
+        if grace is None:
+            made = tokens.rotate_account(runtime, actor, account_id)
+        else:
+            length = _duration("--grace", grace)
+            made = tokens.regenerate_token(runtime, actor, account_id, grace=length)
+        view = account_views.get_account(runtime, actor, account_id)
+        if json_:
+            as_json(_facts(runtime, view) | _token(made, show_token))
+            return
+        said(f"{name} rotated to generation {view.account.generation}")
+        _print(made, show_token)
+
+
+@app.command()
+def revoke(
+    name: Name,
+    generation: Annotated[int | None, typer.Option(help="Only this generation.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """Ends tokens now: all of them, which suspends the account, or one generation."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        view = account_views.find_account(runtime, actor, name)
+        which = f"generation {generation}" if generation else "EVERY token"
+        if not yes:
+            typer.confirm(f"End {which} of {name} now? Its callers get 401 at once.", abort=True)
+        if generation is None:
+            ended = tokens.revoke_all(runtime, actor, view.account.id)
+        else:
+            wanted = [t.id for t in view.tokens if t.generation == generation]
+            if not wanted:
+                raise InvalidInput("--generation", f"{name} has no live generation {generation}")
+            tokens.revoke_token(runtime, actor, view.account.id, wanted[0])
+            ended = 1
+        as_json({"name": name, "ended": ended}) if json_ else said(f"{ended} tokens ended")
+
+
+@app.command()
+def pause(name: Name, data_dir: DataDir = None, tenant: TenantName = None) -> None:
+    """No scheduled rotations until resumed."""
+    _act(name, data_dir, tenant, account_life.pause_account)
+    said(f"{name} is paused")
+
+
+@app.command()
+def resume(name: Name, data_dir: DataDir = None, tenant: TenantName = None) -> None:
+    """Rotates on schedule again; what fell due meanwhile is due now, once."""
+    _act(name, data_dir, tenant, account_life.resume_account)
+    said(f"{name} rotates on schedule again")
+
+
+@app.command()
+def delete(
+    name: Name,
+    keep_copies: Annotated[
+        bool, typer.Option("--keep-copies", help="Leave what Keyturn wrote in the stores.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """Ends every token and removes the copies that Keyturn wrote."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        view = account_views.find_account(runtime, actor, name)
+        if not yes:
+            typer.confirm(f"Delete {name}? Its {len(view.tokens)} live tokens end now.", abort=True)
+        account_life.delete_account(runtime, actor, view.account.id, keep_copies=keep_copies)
+        as_json({"name": name, "deleted": True}) if json_ else said(f"{name} is deleted")
+
+
+def _act(name: str, data_dir: Path | None, tenant: str | None, act: Any) -> None:
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        act(runtime, actor, account_views.find_account(runtime, actor, name).account.id)
+
+
+def _facts(runtime: Runtime, view: AccountView) -> dict[str, Any]:
+    account = view.account
+    return {
+        "id": str(account.id),
+        "name": account.name,
+        "state": _state(view),
+        "generation": account.generation,
+        "rotated_at": _when(account.rotated_at),
+        "next_rotation_at": _when(account.next_rotation_at),
+        "expires_at": _when(account.expires_at),
+        "manifest": account.manifest,
+        "tokens": [
+            {
+                "generation": token.generation,
+                "state": "held" if token.is_held(runtime.now()) else token.state.value,
+                "last_four": token.last_four,
+                "valid_until": _when(token.valid_until),
+            }
+            for token in view.tokens
+            if token.is_valid(runtime.now())
+        ],
+    }
+
+
+def _state(view: AccountView) -> str:
+    return "paused" if view.account.paused_at else view.account.state.value
+
+
+def _when(moment: Any) -> str | None:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}" if moment else None
+
+
+def _token(token: Token | None, show: bool) -> dict[str, str]:
+    return {"token": token.reveal()} if token is not None and show else {}
+
+
+def _print(token: Token | None, show: bool) -> None:
+    if token is not None and show:
+        out.print(token.reveal(), markup=False, highlight=False)
+
+
+def _store(text: str) -> dict[str, str]:
+    fqn, found, path = text.partition("=")
+    if not found:
+        raise InvalidInput("--store", "give INTEGRATION_FQN=PATH")
+    return {"type": "secret-store", "integration_fqn": fqn, "secret_path": path}
+
+
+def _duration(option: str, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidInput(option, str(error)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        given = json.loads(text)
+    except OSError as error:
+        raise InvalidInput("--manifest", f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InvalidInput("--manifest", "is not JSON") from None
+    if not isinstance(given, dict):
+        raise InvalidInput("--manifest", "is not a JSON object")
+    return given

@@ -1,0 +1,30 @@
+"""The `keyturn` command."""
+
+import typer
+
+from cli import accounts, operate, run
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Issues API keys, and turns the machines' keys on schedule without an outage.",
+)
+app.command()(run.up)
+app.command()(run.api)
+app.command()(run.worker)
+app.command()(run.beat)
+app.command()(operate.migrate)
+app.command()(operate.doctor)
+app.command("plan")(operate.plan_)
+app.command()(operate.plugins)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(operate.lanes, name="lanes")
+app.add_typer(operate.keys, name="keys")
+app.add_typer(operate.admin, name="admin")
+app.add_typer(operate.tenants, name="tenants")
+app.add_typer(operate.clock, name="clock")
+
+
+def main() -> None:
+    """The entry point of the distribution."""
+    app()

@@ -1,0 +1,232 @@
+"""keyturn migrate, doctor, plan, plugins, and the small groups: keys, admin, lanes, clock."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from cli.output import REFUSED, as_json, err, out, reported, said, table
+from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
+from core.clock import HostClock
+from core.durations import write_duration
+from core.errors import KeyturnError
+from core.plugins import Family, kinds, load
+from core.sealing import MasterKey
+from services import bootstrap, integrations, plan
+from services.doctor import Health, examine
+from services.keys import rewrap
+from services.migrating import migrate as migrate_schema
+from services.pulse import trust_clock
+from workers.app import make_app
+
+keys = typer.Typer(no_args_is_help=True, help="Master keys.")
+admin = typer.Typer(no_args_is_help=True, help="The first admin.")
+tenants = typer.Typer(no_args_is_help=True, help="Tenants.")
+lanes = typer.Typer(no_args_is_help=True, help="Lanes: what is sent to each destination.")
+clock = typer.Typer(no_args_is_help=True, help="The clock that Keyturn goes by.")
+
+_COLOURS = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "bold red"}
+
+
+def migrate(data_dir: DataDir = None, json_: AsJson = False) -> None:
+    """Brings the database's schema to this release. Safe to repeat, and while others run."""
+    settings = settings_with(data_dir=data_dir)
+    with reported(), runtime_for(settings, needs_schema=False) as runtime:
+        before, after = migrate_schema(runtime.database)
+        bootstrap.ensure_installation(runtime)
+        if json_:
+            as_json({"before": before, "after": after})
+        elif before == after:
+            said(f"The schema is up to date ({after}).")
+        else:
+            said(f"Migrated the schema from {before or 'nothing'} to {after}.")
+
+
+def doctor(data_dir: DataDir = None, json_: AsJson = False) -> None:
+    """Looks at everything a working installation needs. Exit code 1 if something failed."""
+    settings = settings_with(data_dir=data_dir)
+    host = HostClock()  # the database's clock is one of the things that may not answer
+    with reported(), runtime_for(settings, needs_schema=False, clock=host) as runtime:
+
+        def ping_broker() -> None:
+            if settings.broker_url is not None:
+                with make_app(settings).connection_for_write(connect_timeout=2) as connection:
+                    connection.ensure_connection(max_retries=1, timeout=2)
+
+        found = []
+        for finding in examine(runtime, ping_broker):
+            found.append(finding)
+            if not json_:
+                out.print(f"[{_COLOURS[finding.health]}]{finding.health:8}[/] ", end="")
+                out.print(f"{finding.what}: {finding.said}", markup=False, highlight=False)
+                if finding.todo and finding.health is not Health.OK:
+                    out.print(f"         {finding.todo}", markup=False, highlight=False)
+        if json_:
+            as_json([vars(finding) for finding in found])
+        if any(finding.health is Health.FAILED for finding in found):
+            raise typer.Exit(REFUSED)
+
+
+def plan_(
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="How far to look ahead.")] = 30,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """What will rotate when, and the least time each destination needs for all its copies."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        total = plan.count_scheduled(runtime, actor)
+        made = plan.Plan(until=runtime.now())
+        with Progress(console=err, transient=True, disable=json_) as progress:
+            bar = progress.add_task("Reading accounts", total=total)
+            for grown in plan.make_plan(runtime, actor, days=days):
+                made = grown
+                progress.advance(bar, 1_000)
+        if json_:
+            as_json(
+                {
+                    "until": made.until,
+                    "total": made.total,
+                    "by_day": {str(day): n for day, n in sorted(made.by_day.items())},
+                    "first": [vars(coming) for coming in made.first],
+                    "floors": [vars(floor) for floor in made.floors],
+                }
+            )
+            return
+        said(f"{made.total} rotations until {made.until:%Y-%m-%d %H:%MZ}")
+        busiest = max(made.by_day.values(), default=1)
+        table(
+            "By day",
+            ("day", "rotations", ""),
+            [(d, n, "█" * max(round(30 * n / busiest), 1)) for d, n in sorted(made.by_day.items())],
+        )
+        table(
+            "The first ones",
+            ("when", "account"),
+            [(f"{coming.at:%Y-%m-%d %H:%M:%SZ}", coming.account) for coming in made.first],
+        )
+        table(
+            "If every copy were written at once",
+            ("destination", "copies", "writes per second", "takes at least"),
+            [(f.integration, f.copies, f.per_second or "no limit", _least(f)) for f in made.floors],
+        )
+
+
+def plugins(json_: AsJson = False) -> None:
+    """Every kind of sink and notifier that is installed."""
+    rows = []
+    for family in Family:
+        for kind in kinds(family):
+            try:
+                title = load(family, kind).title
+            except KeyturnError as error:
+                title = str(error)
+            rows.append((f"integration/{family.value}/{kind}", title))
+    if json_:
+        as_json([{"type": kind, "title": title} for kind, title in rows])
+    else:
+        table("Installed plugins", ("type", "what it is"), rows)
+
+
+@keys.command("new")
+def keys_new() -> None:
+    """Prints a new master key, for KEYTURN_MASTER_KEYS or a file of mode 0600."""
+    out.print(MasterKey.generate(), markup=False, highlight=False)
+
+
+@keys.command("rotate")
+def keys_rotate(data_dir: DataDir = None, json_: AsJson = False) -> None:
+    """Wraps every data key with the first master key of the list; nothing stops meanwhile."""
+    settings = settings_with(data_dir=data_dir)
+    with reported(), runtime_for(settings) as runtime:
+        masters = settings.keys()
+        changed = runtime.database.write(lambda session: rewrap(session, masters, runtime.now()))
+        if json_:
+            as_json({"rewrapped": changed, "master_key": masters.first.id})
+        else:
+            said(f"{changed} data keys are now wrapped with master key {masters.first.id}.")
+
+
+@admin.command("bootstrap")
+def admin_bootstrap(
+    out_file: Annotated[Path, typer.Option("--out", help="Where the token is written, 0600.")],
+    tenant: Annotated[str, typer.Option(help="The tenant's name.")] = "default",
+    email: Annotated[str, typer.Option(help="The admin's e-mail address.")] = "admin@localhost",
+    data_dir: DataDir = None,
+) -> None:
+    """Makes the tenant if need be, and its first admin, once; the token is valid for 30 days."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        bootstrap.ensure_installation(runtime)
+        tenant_id = bootstrap.ensure_tenant(
+            runtime, tenant, limits=bootstrap.Limits(), admin_email=email
+        )
+        bootstrap.bootstrap_admin(runtime, tenant_id, out_file)
+        said(f"The first admin's token is in {out_file}.")
+
+
+@tenants.command("create")
+def tenants_create(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    email: Annotated[str, typer.Option(help="Its admin's e-mail address.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Makes a tenant with keys of its own; a second call changes nothing."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        bootstrap.ensure_installation(runtime)
+        bootstrap.ensure_tenant(runtime, name, limits=bootstrap.Limits(), admin_email=email)
+        said(f"Tenant {name} is there.")
+
+
+@lanes.command("list")
+def lanes_list(data_dir: DataDir = None, tenant: TenantName = None, json_: AsJson = False) -> None:
+    """Every lane with its state."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        actor = operator(runtime, tenant)
+        rows = [
+            {
+                "id": str(lane.id),
+                "integration": integration.fqn,
+                "address": lane.address,
+                "state": lane.state.value,
+                "failures": lane.failures,
+                "error": lane.paused_because or lane.last_error,
+            }
+            for integration, found in integrations.list_integrations(runtime, actor)
+            for lane in found
+        ]
+        if json_:
+            as_json(rows)
+        else:
+            columns = ("id", "integration", "address", "state", "failures", "error")
+            table("Lanes", columns, [tuple(row.values()) for row in rows])
+
+
+@lanes.command("resume")
+def lanes_resume(lane: str, data_dir: DataDir = None, tenant: TenantName = None) -> None:
+    """A paused lane sends again."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        integrations.resume_lane(runtime, operator(runtime, tenant), lane)
+        said("The lane sends again.")
+
+
+@lanes.command("pause")
+def lanes_pause(lane: str, data_dir: DataDir = None, tenant: TenantName = None) -> None:
+    """Nothing is sent on this lane until it is resumed."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        integrations.pause_lane(runtime, operator(runtime, tenant), lane)
+        said("The lane is paused.")
+
+
+@clock.command("trust")
+def clock_trust(data_dir: DataDir = None) -> None:
+    """Says that the clock is right after it was stepped; rotation goes on within seconds."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        runtime.change(trust_clock)
+        said("The clock is trusted again.")
+
+
+def _least(floor: plan.Floor) -> str:
+    return write_duration(timedelta(seconds=round(floor.seconds))) if floor.seconds else "no time"

@@ -1,0 +1,171 @@
+"""keyturn up, api, worker, beat: the processes."""
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from api.app import create_app
+from cli import demo
+from cli.activity import Activity
+from cli.home import open_home
+from cli.output import reported, said
+from cli.session import DataDir, settings_with
+from core import logs
+from core.errors import Misconfigured
+from core.settings import Settings
+from scheduler.beat import Beat
+from services.migrating import check_schema
+from services.pulse import Pulse
+from services.runtime import Runtime, build
+from workers.embedded import Worker, ringing
+
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0: any.")]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+
+
+def up(
+    port: Port = 8400,
+    host: Host = "127.0.0.1",
+    data_dir: DataDir = None,
+    with_demo: Annotated[
+        bool, typer.Option("--demo", help="With an account that rotates every 60 s.")
+    ] = False,
+) -> None:
+    """Everything in one process: database file, worker, scheduler and API. Ctrl-C ends it."""
+    with reported(), ExitStack() as stack:
+        home = stack.enter_context(open_home(settings_with(data_dir=data_dir)))
+        log = stack.enter_context((home.folder / "keyturn.log").open("a"))
+        logs.configure(json=True, level=home.settings.log_level, stream=log)
+        listener = stack.enter_context(_listen(host, port))
+        runtime = build(home.settings)
+        stack.callback(runtime.close)
+        home.prepare(runtime)
+        said(f"Keyturn is at http://{host}:{listener.getsockname()[1]}")
+        said(f"The first admin's token is in {home.admin_token}")
+        stack.enter_context(Activity(runtime))
+        if with_demo:
+            demo.prepare(runtime, home.tenant_id)
+        pulse = stack.enter_context(_alive(runtime, "up"))
+        stack.enter_context(ringing(runtime))
+        stack.enter_context(Worker(runtime, pulse))
+        stack.enter_context(Beat(home.settings))
+        _serve(runtime, listener)
+
+
+def api(port: Port = 8400, host: Host = "127.0.0.1") -> None:
+    """The HTTP service. Any number may run; put a proxy in front."""
+    with reported(), ExitStack() as stack:
+        settings = _production()
+        listener = stack.enter_context(_listen(host, port))
+        runtime = stack.enter_context(_runtime(settings))
+        stack.enter_context(_alive(runtime, "api"))
+        stack.enter_context(ringing(runtime))
+        _serve(runtime, listener)
+
+
+def worker() -> None:
+    """Rotates, delivers, expires. Any number may run."""
+    with reported(), ExitStack() as stack:
+        settings = _production()
+        runtime = stack.enter_context(_runtime(settings))
+        pulse = stack.enter_context(_alive(runtime, "worker"))
+        stack.enter_context(ringing(runtime))
+        told = stack.enter_context(_until_told())
+        stack.enter_context(Worker(runtime, pulse))
+        said("The worker is running.")
+        told.wait()
+
+
+def beat() -> None:
+    """Ticks. One is enough; several do no harm. Needs no database."""
+    with reported(), _until_told() as told:
+        settings = _production()
+        logs.configure(json=settings.log_json, level=settings.log_level)
+        with Beat(settings):
+            said("The scheduler is running.")
+            told.wait()
+
+
+def _production() -> Settings:
+    settings = settings_with()
+    if settings.broker_url is None:
+        raise Misconfigured(
+            "Set KEYTURN_BROKER_URL (redis://... or amqp://...): separate processes cannot "
+            "share the in-memory broker of `keyturn up`."
+        )
+    logs.configure(json=settings.log_json, level=settings.log_level)
+    return settings
+
+
+@contextmanager
+def _runtime(settings: Settings) -> Iterator[Runtime]:
+    """A runtime whose database has the right schema and whose keys open it."""
+    runtime = build(settings)
+    try:
+        check_schema(runtime.database)
+        runtime.keyring.check()
+        runtime.keyring.warm()
+        yield runtime
+    finally:
+        runtime.close()
+
+
+@contextmanager
+def _alive(runtime: Runtime, kind: str) -> Iterator[Pulse]:
+    pulse = Pulse(runtime, kind)
+    pulse.start()
+    try:
+        yield pulse
+    finally:
+        pulse.stop()
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(
+                f"Cannot listen on {host}:{port} ({error.strerror}); choose another --port."
+            ) from None
+        yield listener
+    finally:
+        listener.close()
+
+
+def _serve(runtime: Runtime, listener: socket.socket) -> None:
+    """Answers until SIGINT or SIGTERM; requests under way are finished."""
+    config = uvicorn.Config(
+        create_app(runtime),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    with _until_told():  # uvicorn handles the signals itself and raises them again at its end
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, instead of ending the process half-way."""
+    told = threading.Event()
+
+    def tell(_number: int, _frame: Any) -> None:
+        told.set()
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

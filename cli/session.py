@@ -1,0 +1,60 @@
+"""One command's runtime: settings from the environment, a bell if there is a broker."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core import logs
+from core.actors import Actor
+from core.clock import Clock
+from core.settings import Settings
+from services.bootstrap import only_tenant
+from services.migrating import check_schema
+from services.runtime import Runtime, build
+from workers.embedded import ringing
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where `keyturn up` keeps its data.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+TenantName = Annotated[
+    str | None, typer.Option("--tenant", help="Which tenant; not needed if there is one.")
+]
+
+
+def settings_with(**given: Any) -> Settings:
+    """The environment's settings; what the command line says wins.
+
+    Without a database's URL they are those of the data folder, as `keyturn up` has them.
+    """
+    settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    return settings if settings.database_url is not None else settings.at_home()
+
+
+@contextmanager
+def runtime_for(
+    settings: Settings, *, needs_schema: bool = True, clock: Clock | None = None
+) -> Iterator[Runtime]:
+    """A runtime for one command. Logs only warnings, to stderr."""
+    logs.configure(json=settings.log_json, level="WARNING")
+    runtime = build(settings, clock=clock)
+    with ExitStack() as stack:
+        stack.callback(runtime.close)
+        if settings.broker_url is not None:
+            stack.enter_context(ringing(runtime))
+        if needs_schema:
+            check_schema(runtime.database)
+        yield runtime
+
+
+def operator(runtime: Runtime, tenant: str | None) -> Actor:
+    """Whoever sits at this machine, acting within a tenant."""
+    name = "operator"
+    with suppress(KeyError, OSError):
+        name = f"operator:{getpass.getuser()}"
+    with runtime.database.reading() as session:
+        return Actor.operator(only_tenant(session, tenant).id, name)
