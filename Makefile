@@ -19,8 +19,9 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.dev: .venv/.runtime requirements/dev.txt
+.venv/.dev: .venv/.runtime requirements/dev.txt tests/plugins/pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable tests/plugins
 	@touch $@
 
 run: install ## start Keyturn with a demo: one account, turned every 60 s

@@ -47,7 +47,7 @@ def configure(*, json: bool, level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("botocore", "urllib3", "celery", "kombu", "amqp", "slack_sdk"):
+    for chatty in ("alembic", "botocore", "urllib3", "celery", "kombu", "amqp", "slack_sdk"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 

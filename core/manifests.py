@@ -13,8 +13,10 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -111,16 +113,29 @@ class SlackBotTarget(_Part):
 
 
 class ChannelTarget(_Part):
-    """A channel that has one recipient only."""
+    """Any other channel; without addresses it has one recipient only."""
 
-    type: Literal["slack-webhook", "console"]
+    type: Annotated[str, StringConstraints(min_length=1, max_length=80)]
     notification_channel: str
+    to: Annotated[list[Annotated[str, StringConstraints(max_length=320)]], Field(max_length=50)] = [
+        ""
+    ]
 
     def addresses(self) -> Iterable[str]:
-        return [""]
+        return self.to or [""]
 
 
-NoticeTarget = Annotated[EmailTarget | SlackBotTarget | ChannelTarget, Field(discriminator="type")]
+def _form(target: Any) -> str:
+    kind = target.get("type") if isinstance(target, dict) else getattr(target, "type", None)
+    return kind if kind in {"email", "slack-bot"} else "other"
+
+
+NoticeTarget = Annotated[
+    Annotated[EmailTarget, Tag("email")]
+    | Annotated[SlackBotTarget, Tag("slack-bot")]
+    | Annotated[ChannelTarget, Tag("other")],
+    Discriminator(_form),
+]
 
 
 class OwnedBy(_Part):

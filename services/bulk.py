@@ -4,11 +4,13 @@ The ORM's unit of work reaches a fifth of COPY's speed, bulk inserts three fifth
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import JSON, Column, Table, bindparam, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import column, func
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -39,10 +41,8 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
     quoted = ", ".join(f'"{c.name}"' for c in columns)
     driver = session.connection().connection.driver_connection
     assert driver is not None
-    with (
-        driver.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({quoted}) FROM STDIN") as copy,
-    ):
+    statement = f"COPY {table.name} ({quoted}) FROM STDIN"
+    with _our_errors(session, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             values = [row[name] for name in names] + fixed
             copy.write_row([w(value) for w, value in zip(write, values, strict=True)])
@@ -81,6 +81,19 @@ def update_each(session: Session, model: type[Base], rows: Sequence[Row]) -> Non
         .values({name: given.c[name] for name in names})
     )
     session.execute(statement)
+
+
+@contextmanager
+def _our_errors(session: Session, statement: str) -> Iterator[None]:
+    """COPY goes past SQLAlchemy; its errors come out as SQLAlchemy's all the same."""
+    dialect = session.get_bind().dialect
+    base = dialect.loaded_dbapi.Error
+    try:
+        yield
+    except base as error:
+        raise DBAPIError.instance(
+            statement, None, error, base, hide_parameters=True, dialect=dialect
+        ) from None
 
 
 def _writer(of: Column[Any]) -> Callable[[Any], Any]:

@@ -34,7 +34,9 @@ def described(engine: Engine) -> dict[str, dict[str, object]]:
                 for c in seen.get_foreign_keys(table)
             },
             "unique": {c["name"]: c["column_names"] for c in seen.get_unique_constraints(table)},
-            "indexes": {c["name"]: (c["column_names"], c["unique"]) for c in seen.get_indexes(table)},
+            "indexes": {
+                c["name"]: (c["column_names"], c["unique"]) for c in seen.get_indexes(table)
+            },
         }
         for table in seen.get_table_names()
         if table != "alembic_version"
@@ -63,6 +65,12 @@ def test_migrated_constraints_are_the_models_constraints(database: Database):
     migrated = described(database.engine)
     with database.engine.connect() as connection, connection.begin():
         command.downgrade(config(connection), "base")
+    newest_token = next(
+        c
+        for c in Base.metadata.tables["virtual_accounts"].constraints
+        if c.name == "fk_virtual_accounts_newest_token"
+    )
+    newest_token._create_rule = None  # SQLAlchemy forgets it once it was added by ALTER
 
     Base.metadata.create_all(database.engine)
 

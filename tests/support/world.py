@@ -1,6 +1,6 @@
 """A whole Keyturn without its edges: real database, real plugins, a clock moved by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -8,18 +8,26 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from keyturn_test_plugins import scripted
 from sqlalchemy import select
 
 from core.actors import Actor
-from core.bell import SilentBell
 from core.sealing import MasterKey
 from core.settings import Settings
 from core.tokens import Token
-from models import Base, Delivery, Event, Lane, Place, Tenant, TokenRow, VirtualAccount
+from models import (
+    Delivery,
+    Event,
+    Lane,
+    Place,
+    TokenRow,
+    VirtualAccount,
+)
 from services import accounts, draining, expiry, integrations, lanes, rotation
 from services.bootstrap import Limits, ensure_installation, ensure_tenant
+from services.migrating import migrate
 from services.runtime import Runtime, build
-from services.verification import Verified, verify
+from services.verification import Rejected, Verified, verify
 from tests.support.manual_clock import ManualClock
 
 LIMITS = Limits(
@@ -27,16 +35,19 @@ LIMITS = Limits(
     smallest_grace=timedelta(seconds=1),
     pick_up=timedelta(minutes=10),
 )
+HOURLY = {"interval": "1h", "grace": "10m", "max_hold": "2h"}
 
 
 @dataclass
-class RecordingBell(SilentBell):
+class RecordingBell:
     """Remembers who was rung."""
 
     lanes: list[UUID] = field(default_factory=list)
 
-    def ring_lanes(self, lanes: Any, *, troubled: bool = False) -> None:
+    def ring_lanes(self, lanes: Iterable[UUID], *, troubled: bool = False) -> None:
         self.lanes.extend(lanes)
+
+    def ring_rotation(self) -> None: ...
 
 
 @dataclass
@@ -52,58 +63,59 @@ class World:
     def admin(self) -> Actor:
         return Actor.operator(self.tenant_id, "tester")
 
-    def tenant(self, name: str = "acme", **limits: Any) -> UUID:
-        return ensure_tenant(
-            self.runtime,
-            name,
-            limits=Limits(**{**vars(LIMITS), **limits}),
-            admin_email="admin@example.com",
-        )
-
-    def file_store(self, name: str = "files", **config: Any) -> str:
-        """A file sink; answers its FQN."""
-        return self.integration("custom", name, "secret-store/custom/file", **config)
-
-    def mailbox(self, name: str = "mailbox") -> str:
-        """A notifier that keeps notices as files; answers its FQN."""
-        return self.integration(
-            "custom", name, "notification-channel/console", mailbox=name, quiet=True
-        )
-
     def integration(self, provider: str, name: str, kind: str, **config: Any) -> str:
+        """Applies one integration; answers its FQN."""
+        rate = {"rate": config.pop("rate")} if "rate" in config else {}
         applied = integrations.apply_provider_account(
             self.runtime,
             self.admin,
             {
                 "type": f"provider-account/{provider}",
                 "name": f"{name}-account",
-                "integrations": [{"type": f"integration/{kind}", "name": name, **config}],
+                "integrations": [{"type": f"integration/{kind}", "name": name, **rate, **config}],
             },
         )
         return applied.integrations[0].fqn
 
-    def account(self, name: str = "ci-bot", **manifest: Any) -> VirtualAccount:
-        return self.create(name, **manifest)[0]
+    def file_store(self, name: str = "files", **config: Any) -> str:
+        return self.integration("custom", name, "secret-store/custom/file", **config)
+
+    def store(self, name: str = "vault", **config: Any) -> tuple[str, scripted.Store]:
+        """A sink in memory that does as it is told: its FQN and what it holds."""
+        key = f"{self.folder}/{name}"
+        fqn = self.integration("custom", name, "secret-store/custom/scripted", store=key, **config)
+        return fqn, scripted.store(key)
+
+    def channel(self, name: str = "chat") -> tuple[str, scripted.Store]:
+        """A notifier in memory: its FQN and what it was told."""
+        key = f"{self.folder}/{name}"
+        fqn = self.integration("custom", name, "notification-channel/scripted", store=key)
+        return fqn, scripted.store(key)
 
     def create(self, name: str = "ci-bot", **manifest: Any) -> tuple[VirtualAccount, Token]:
-        put = accounts.put_account(
-            self.runtime, self.admin, {"type": "virtual-account", "name": name, **manifest}
-        )
+        put = self.put(name, **manifest)
         assert put.token is not None
         return put.view.account, put.token
+
+    def put(self, name: str = "ci-bot", **manifest: Any) -> accounts.Put:
+        given = {"type": "virtual-account", "name": name, **manifest}
+        return accounts.put_account(self.runtime, self.admin, given)
 
     def rotate(self) -> rotation.Rotated:
         return rotation.rotate_due(self.runtime)
 
+    def due_lanes(self) -> list[UUID]:
+        with self.runtime.database.reading() as session:
+            return [lane for lane, _ in lanes.due_lanes(session, self.runtime.now())]
+
     def drain(self) -> int:
-        """Drains every lane that is worth it, until none is."""
+        """Drains every lane that is worth it, until none is; answers how much was sent."""
         sent = 0
         for _ in range(50):
-            with self.runtime.database.reading() as session:
-                due = lanes.due_lanes(session, self.runtime.now())
+            due = self.due_lanes()
             if not due:
                 break
-            sent += sum(draining.drain(self.runtime, lane).sent for lane, _ in due)
+            sent += sum(draining.drain(self.runtime, lane).sent for lane in due)
         return sent
 
     def expire(self) -> int:
@@ -112,15 +124,21 @@ class World:
     def tell(self) -> int:
         return expiry.tell_due(self.runtime)
 
+    def works(self, token: Token) -> bool:
+        return isinstance(verify(self.runtime, token.reveal()), Verified)
+
+    def refusal(self, token: Token) -> str:
+        answer = verify(self.runtime, token.reveal())
+        assert isinstance(answer, Rejected)
+        return answer.reason.value
+
+    def current(self, account: VirtualAccount) -> TokenRow:
+        return self.tokens(account)[-1]
+
     def tokens(self, account: VirtualAccount) -> list[TokenRow]:
-        with self.runtime.database.reading() as session:
-            return list(
-                session.scalars(
-                    select(TokenRow)
-                    .where(TokenRow.account_id == account.id)
-                    .order_by(TokenRow.generation)
-                )
-            )
+        """Every generation, the oldest first."""
+        rows = self.rows(TokenRow, TokenRow.account_id == account.id)
+        return sorted(rows, key=lambda row: row.generation)
 
     def fresh(self, account: VirtualAccount) -> VirtualAccount:
         with self.runtime.database.reading() as session:
@@ -128,25 +146,38 @@ class World:
 
     def rows(self, model: type[Any], *clauses: Any) -> list[Any]:
         with self.runtime.database.reading() as session:
-            return list(session.scalars(select(model).where(*clauses)))
+            return list(session.scalars(select(model).where(*clauses).order_by(model.id)))
 
     def deliveries(self, *clauses: Any) -> list[Delivery]:
         return self.rows(Delivery, *clauses)
 
-    def events(self, *clauses: Any) -> list[Event]:
-        return self.rows(Event, *clauses)
+    def told(self, event_type: str) -> list[Event]:
+        return [event for event in self.rows(Event) if event.type.value == event_type]
 
     def places(self) -> list[Place]:
         return self.rows(Place)
 
-    def lanes(self) -> list[Lane]:
-        return self.rows(Lane)
-
-    def works(self, token: Token) -> bool:
-        return isinstance(verify(self.runtime, token.reveal()), Verified)
+    def lane(self, fqn: str) -> Lane:
+        """The only lane of this integration."""
+        with self.runtime.database.reading() as session:
+            return session.scalars(
+                select(Lane)
+                .join(integrations.Integration, integrations.Integration.id == Lane.integration_id)
+                .where(integrations.Integration.fqn == fqn)
+            ).one()
 
     def file(self, path: str) -> str:
         return (self.folder / path).read_text().strip()
+
+
+def stored(fqn: str, path: str = "ci/token", **more: Any) -> dict[str, Any]:
+    """A manifest's place in a store."""
+    return {"type": "secret-store", "integration_fqn": fqn, "secret_path": path, **more}
+
+
+def told_by(fqn: str, kind: str = "scripted", **more: Any) -> dict[str, Any]:
+    """A manifest's notification target."""
+    return {"type": kind, "notification_channel": fqn, **more}
 
 
 @contextmanager
@@ -162,13 +193,9 @@ def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
     )
     runtime = build(configured, clock=clock, bell=RecordingBell())
     try:
-        Base.metadata.create_all(runtime.database.engine)
+        migrate(runtime.database)
         ensure_installation(runtime)
         tenant_id = ensure_tenant(runtime, "acme", limits=LIMITS, admin_email="admin@example.com")
         yield World(runtime, clock, tenant_id, folder)
     finally:
         runtime.close()
-
-
-def tenants(world: World) -> list[Tenant]:
-    return world.rows(Tenant)
