@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import distinct, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core import backoff
@@ -110,7 +110,7 @@ def _tell_account(
 
 def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventType) -> None:
     """Everybody who hears about an account on this lane, each once, and not through it."""
-    on_lane = select(distinct(Place.account_id)).where(
+    on_lane = select(Place.account_id).where(
         Place.lane_id == lane.id, Place.state == PlaceState.ACTIVE
     )
     facts = {"lane": lane.kind, "address": lane.address, "error": lane.paused_because or ""}

@@ -107,7 +107,8 @@ def claim(session: Session, turn: Turn, now: datetime, most: int) -> Claim:
     instants = _instants(lane, bucket, now, most)
     if not instants:
         assert bucket is not None
-        return Claim(again_at=bucket.next_at - HORIZON / 2)
+        again_at = bucket.next_at - HORIZON / 2
+        return Claim(again_at=again_at if again_at < turn.until else None)
     rows = _due(session, lane, now, len(instants))
     if rows and bucket is not None:
         bucket.next_at = instants[len(rows) - 1] + _step(lane)

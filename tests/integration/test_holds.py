@@ -142,7 +142,7 @@ def test_only_required_places_hold_an_old_token(world: World):
 
 @pytest.mark.law(7)
 def test_taking_the_place_away_releases_what_only_it_held(world: World):
-    fqn, store = world.store()
+    fqn, _ = world.store()
     account, _ = world.create(auto_rotate=HOURLY, secret_store_config=stored(fqn))
     world.drain()
     world.clock.pass_(hours=1)
