@@ -20,9 +20,10 @@ _THREADS = 4
 class Pacemaker:
     """Watches for ticks while the worker lives."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: Crew, *, period: float | None = None) -> None:
+        """`period` is the tick's, in seconds, unless given."""
         self._crew = crew
-        self._period = crew.runtime.settings.tick.total_seconds()
+        self._period = period or crew.runtime.settings.tick.total_seconds()
         self._under_way: set[UUID] = set()
         self._thread = threading.Thread(target=self._run, name="pacemaker", daemon=True)
 
