@@ -2,15 +2,21 @@
 
 import json
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.output import as_json, out, reported, said, table
-from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
-from core.durations import parse_duration
+from cli.session import (
+    AsJson,
+    DataDir,
+    TenantName,
+    duration,
+    operator,
+    runtime_for,
+    settings_with,
+)
 from core.errors import InvalidInput
 from core.tokens import Token
 from services import account_life, account_views, accounts, tokens
@@ -133,10 +139,10 @@ def rotate(
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         actor = operator(runtime, tenant)
         account_id = account_views.find_account(runtime, actor, name).account.id
-        if grace is None:
+        length = duration("--grace", grace)
+        if length is None:
             made = tokens.rotate_account(runtime, actor, account_id)
         else:
-            length = _duration("--grace", grace)
             made = tokens.regenerate_token(runtime, actor, account_id, grace=length)
         view = account_views.get_account(runtime, actor, account_id)
         if json_:
@@ -260,13 +266,6 @@ def _store(text: str) -> dict[str, str]:
     if not found:
         raise InvalidInput("--store", "give INTEGRATION_FQN=PATH")
     return {"type": "secret-store", "integration_fqn": fqn, "secret_path": path}
-
-
-def _duration(option: str, text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidInput(option, str(error)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from core.sealing import MasterKey
 from core.settings import Settings
 from models import WrappedKey
 from services.bootstrap import (
-    Limits,
     ensure_admin,
     ensure_installation,
     ensure_tenant,
@@ -24,6 +23,7 @@ from services.bootstrap import (
 from services.database import Database
 from services.migrating import migrate
 from services.runtime import Runtime
+from services.tenants import Limits
 
 TENANT = "default"
 # One process on one machine: short rotations are welcome, to try things out.

@@ -8,7 +8,15 @@ import typer
 from rich.progress import Progress
 
 from cli.output import REFUSED, as_json, err, out, reported, said, table
-from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
+from cli.session import (
+    AsJson,
+    DataDir,
+    TenantName,
+    duration,
+    operator,
+    runtime_for,
+    settings_with,
+)
 from core.clock import HostClock
 from core.durations import write_duration
 from core.errors import KeyturnError
@@ -19,6 +27,7 @@ from services.doctor import Health, examine
 from services.keys import rewrap
 from services.migrating import migrate as migrate_schema
 from services.pulse import trust_clock
+from services.tenants import Limits, set_limits
 from workers.app import make_app
 
 keys = typer.Typer(no_args_is_help=True, help="Master keys.")
@@ -160,9 +169,7 @@ def admin_bootstrap(
     """Makes the tenant if need be, and its first admin, once; the token is valid for 30 days."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         bootstrap.ensure_installation(runtime)
-        tenant_id = bootstrap.ensure_tenant(
-            runtime, tenant, limits=bootstrap.Limits(), admin_email=email
-        )
+        tenant_id = bootstrap.ensure_tenant(runtime, tenant, limits=Limits(), admin_email=email)
         bootstrap.bootstrap_admin(runtime, tenant_id, out_file)
         said(f"The first admin's token is in {out_file}.")
 
@@ -176,8 +183,32 @@ def tenants_create(
     """Makes a tenant with keys of its own; a second call changes nothing."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         bootstrap.ensure_installation(runtime)
-        bootstrap.ensure_tenant(runtime, name, limits=bootstrap.Limits(), admin_email=email)
+        bootstrap.ensure_tenant(runtime, name, limits=Limits(), admin_email=email)
         said(f"Tenant {name} is there.")
+
+
+@tenants.command("limits")
+def tenants_limits(
+    smallest_interval: Annotated[str | None, typer.Option(help="30d, 12h, 90s")] = None,
+    smallest_grace: Annotated[str | None, typer.Option(help="1d, 10m")] = None,
+    max_hold: Annotated[str | None, typer.Option(help="The default maximum hold.")] = None,
+    pick_up: Annotated[str | None, typer.Option(help="Time to pick up a late key.")] = None,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+    json_: AsJson = False,
+) -> None:
+    """Shows a tenant's limits for rotation, and changes those that are given."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        now = set_limits(
+            runtime,
+            operator(runtime, tenant),
+            smallest_interval=duration("--smallest-interval", smallest_interval),
+            smallest_grace=duration("--smallest-grace", smallest_grace),
+            max_hold=duration("--max-hold", max_hold),
+            pick_up=duration("--pick-up", pick_up),
+        )
+        written = {name: write_duration(value) for name, value in vars(now).items()}
+        as_json(written) if json_ else table("Limits", ("", ""), list(written.items()))
 
 
 @lanes.command("list")

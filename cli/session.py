@@ -3,6 +3,7 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ import typer
 from core import logs
 from core.actors import Actor
 from core.clock import Clock
+from core.durations import parse_duration
+from core.errors import InvalidInput
 from core.settings import Settings
 from services.bootstrap import only_tenant
 from services.migrating import check_schema
@@ -58,3 +61,11 @@ def operator(runtime: Runtime, tenant: str | None) -> Actor:
         name = f"operator:{getpass.getuser()}"
     with runtime.database.reading() as session:
         return Actor.operator(only_tenant(session, tenant).id, name)
+
+
+def duration(option: str, text: str | None) -> timedelta | None:
+    """The length of time that an option says; InvalidInput names the option."""
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise InvalidInput(option, str(error)) from None

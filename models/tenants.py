@@ -67,7 +67,10 @@ class User(TopOfTenant, Base):
 
 
 class Process(Base):
-    """A live process of this installation; its row is renewed while it lives."""
+    """A live process of this installation; its row is renewed while it lives.
+
+    `ticked_at` is when it last heard a tick of beat; one hears what others do not.
+    """
 
     __tablename__ = "processes"
 
@@ -76,4 +79,5 @@ class Process(Base):
     host: Mapped[str] = mapped_column(String(255))
     master_key_ids: Mapped[list[str]]
     started_at: Mapped[datetime]
+    ticked_at: Mapped[datetime | None]
     seen_at: Mapped[datetime] = mapped_column(Instant, index=True)

@@ -1,7 +1,6 @@
 """First things: the installation's row, a tenant with its key, and the first admin."""
 
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -27,18 +26,10 @@ from services.accounts import put_account
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
+from services.tenants import Limits
 
 ADMIN = "keyturn-admin"
 _BOOTSTRAP_LIFE = timedelta(days=30)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """A tenant's limits for rotation."""
-
-    smallest_interval: timedelta = timedelta(days=30)
-    smallest_grace: timedelta = timedelta(days=1)
-    pick_up: timedelta = timedelta(minutes=10)
 
 
 def ensure_installation(runtime: Runtime) -> None:
@@ -62,6 +53,7 @@ def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: s
                 name=name,
                 smallest_interval=limits.smallest_interval,
                 smallest_grace=limits.smallest_grace,
+                max_hold=limits.max_hold,
                 pick_up=limits.pick_up,
                 created_at=outbox.now,
             )

@@ -8,12 +8,23 @@ from pydantic import TypeAdapter
 
 from core.errors import InvalidInput, PluginUnknown
 from core.manifests import check_name, parse
-from core.plugins import MASK, Family, Plugin, load
+from core.plugins import MASK, Family, Plugin, kinds, load
 from models import Tenant
 
 PROVIDERS = ("aws", "azure", "custom", "gcp", "hashicorp", "ms-teams", "pagerduty", "slack")
 # Fields of an integration that are Keyturn's, not its plugin's.
 _OURS = {"type", "name", "authorized_subjects", "rate"}
+# Fields of a provider account; in others a credential would be kept in the clear.
+_OF_ACCOUNT = {
+    "auth_data",
+    "aws_account_id",
+    "integrations",
+    "name",
+    "ownedBy",
+    "project_id",
+    "subscription_id",
+    "type",
+}
 # Fields of a provider account that its integrations inherit where their plugin has them.
 _INHERITED = ("auth_data", "aws_account_id", "owned_by")
 _SHOWN = {"type", "access_key_id", "assumed_role_arn", "external_id", "username"}
@@ -40,6 +51,10 @@ def headings(spelled: dict[str, Any]) -> tuple[str, str]:
         raise InvalidInput("type", f"give one of {allowed}")
     if not isinstance(spelled.get("integrations", []), list):
         raise InvalidInput("integrations", "give a list")
+    if not isinstance(spelled.get("auth_data", {}), dict):
+        raise InvalidInput("auth_data", "give an object with type and credentials")
+    for unknown in sorted(spelled.keys() - _OF_ACCOUNT):
+        raise InvalidInput(unknown, f"give one of {', '.join(sorted(_OF_ACCOUNT))}")
     return provider, _name(spelled, "name")
 
 
@@ -70,7 +85,7 @@ def describe(
         if fqn in seen:
             raise InvalidInput(f"{where}.name", "two integrations have this name")
         seen.add(fqn)
-        rate = parse(TypeAdapter(float | None), item.get("rate"), below=f"{where}.rate ")
+        rate = parse(TypeAdapter(float | None), item.get("rate"), below=f"{where}.rate")
         if rate is not None and not 0 < rate <= 10_000:  # noqa: PLR2004
             raise InvalidInput(f"{where}.rate", "give calls per second, more than 0")
         described.append(Described(family, kind, name, fqn, config, plugin, rate))
@@ -90,8 +105,9 @@ def _kind(item: dict[str, Any], where: str) -> tuple[Family, str]:
 def _load(family: Family, kind: str, where: str) -> type[Plugin]:
     try:
         return load(family, kind)
-    except PluginUnknown as error:
-        raise InvalidInput(f"{where}.type", str(error)) from None
+    except PluginUnknown:
+        types = ", ".join(f"integration/{family}/{known}" for known in kinds(family))
+        raise InvalidInput(f"{where}.type", f"give one of {types}") from None
 
 
 def _name(item: dict[str, Any], where: str) -> str:
@@ -110,12 +126,14 @@ def unmask(given: Any, before: Any) -> Any:
         return {key: unmask(value, held.get(key)) for key, value in given.items()}
     if isinstance(given, list):
         held_list = before if isinstance(before, list) else []
-        named = {b.get("name"): b for b in held_list if isinstance(b, dict)}
-        return [
-            unmask(item, named.get(item.get("name")) if isinstance(item, dict) else None)
-            for item in given
-        ]
+        named = {name: item for item in held_list if (name := _name_of(item))}
+        return [unmask(item, named.get(_name_of(item))) for item in given]
     return given
+
+
+def _name_of(item: Any) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def masked(spelled: dict[str, Any], described: Sequence[Described]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.errors import Conflict, InvalidInput
+from core.errors import Conflict, InvalidInput, PlaceRefused
 from core.events import EventType
 from core.ids import new_id
 from core.manifests import VirtualAccountManifest
@@ -31,6 +31,9 @@ from services.outbox import Outbox
 from services.scope import mine
 from services.turning import copy_metadata
 from sinks.base import Sink
+
+_STORES = "secret_store_configs.{}"
+_TARGETS = "notification_targets.{}"
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,8 @@ def settle_targets(
     """Who is told, exactly as the manifest says."""
     wanted: dict[tuple[UUID, str], Lane] = {}
     for number, target in enumerate(manifest.targets):
-        where = f"notification_targets.{number}.notification_channel"
+        of = "notification_target" if manifest.notification_target else _TARGETS.format(number)
+        where = f"{of}.notification_channel"
         integration = _integration(
             session, account, target.notification_channel, Family.NOTIFIER, where
         )
@@ -201,7 +205,7 @@ def _wanted(
 ) -> list[Wanted]:
     wanted: dict[tuple[UUID, str], Wanted] = {}
     for number, store in enumerate(manifest.stores):
-        where = f"secret_store_configs.{number}"
+        where = "secret_store_config" if manifest.secret_store_config else _STORES.format(number)
         integration = _integration(
             session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
         )
@@ -209,7 +213,7 @@ def _wanted(
         assert isinstance(plugin, Sink)
         try:
             path = plugin.place(store.secret_path)
-        except ValueError as error:
+        except PlaceRefused as error:
             raise InvalidInput(f"{where}.secret_path", str(error)) from None
         if (integration.id, path) in wanted:
             raise InvalidInput(f"{where}.secret_path", "this place is named twice")
@@ -232,7 +236,7 @@ def _integration(
         )
     )
     if integration is None:
-        raise InvalidInput(where, f"there is no {family.value} integration {fqn!r} here")
+        raise InvalidInput(where, f"there is no {family.value} integration of this name here")
     return integration
 
 

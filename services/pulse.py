@@ -10,7 +10,7 @@ import threading
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.clock import AnchoredClock
@@ -36,6 +36,8 @@ class Pulse:
         self._kind = kind
         self._id = new_id()
         self._distrusted_until: datetime | None = None
+        self._ticked_at: datetime | None = None
+        self._last_tick = runtime.now()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -43,6 +45,15 @@ class Pulse:
         """Whether irreversible work may be done now."""
         until = self._distrusted_until
         return until is None or until <= self._runtime.now()
+
+    def hear_tick(self) -> None:
+        """Beat lives: a tick has reached this process."""
+        self._ticked_at = self._last_tick = self._runtime.now()
+
+    @property
+    def last_tick(self) -> datetime:
+        """When any process last heard a tick, as far as is known here; at first, the start."""
+        return self._last_tick
 
     def beat(self) -> None:
         """Looks at the database's clock and renews the heartbeat row."""
@@ -86,6 +97,8 @@ class Pulse:
             for tenant in session.scalars(select(Tenant.id)):
                 outbox.tell(tenant, EventType.CLOCK_JUMPED, facts=facts)
         self._distrusted_until = installation.clock_distrusted_until
+        heard = session.scalar(select(func.max(Process.ticked_at)))
+        self._last_tick = max(self._last_tick, heard or self._last_tick)
         row = session.get(Process, self._id)
         if row is None:
             session.add(
@@ -100,6 +113,7 @@ class Pulse:
             )
         else:
             row.seen_at = now
+            row.ticked_at = self._ticked_at
 
     def _leave(self, session: Session) -> None:
         row = session.get(Process, self._id)

@@ -55,6 +55,7 @@ def register(app: Celery, crew: Crew) -> None:
 
     @app.task(name="keyturn.sweep", shared=False)
     def sweep() -> None:
+        crew.pulse.hear_tick()
         crew.sweep()
 
     @app.task(name="keyturn.drain", shared=False)

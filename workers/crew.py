@@ -18,12 +18,10 @@ class Crew:
     def __init__(self, runtime: Runtime, pulse: Pulse) -> None:
         self.runtime = runtime
         self.stop = threading.Event()
-        self.heard_at = runtime.clock.elapsed()
-        self._pulse = pulse
+        self.pulse = pulse
 
     def rotate(self) -> None:
         """One batch of due accounts; rings for the next if this one was full."""
-        self._hear()
         if self._may_act():
             done = rotation.rotate_due(self.runtime)
             if done.turned or done.failed:
@@ -33,7 +31,6 @@ class Crew:
 
     def sweep(self) -> list[tuple[UUID, bool]]:
         """Rings every lane that is worth looking at; answers which, and which are troubled."""
-        self._hear()
         with self.runtime.database.reading() as session:
             due = lanes.due_lanes(session, self.runtime.now())
         self.runtime.bell.ring_lanes([lane for lane, troubled in due if not troubled])
@@ -52,7 +49,6 @@ class Crew:
 
     def expire(self) -> None:
         """Records the ends of tokens, and tells what is due."""
-        self._hear()
         if self._may_act():
             while expiry.expire_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
                 pass
@@ -66,9 +62,6 @@ class Crew:
                 if self.stop.is_set():
                     return
 
-    def _hear(self) -> None:
-        self.heard_at = self.runtime.clock.elapsed()
-
     def _may_act(self) -> bool:
         """Nothing irreversible while the clock is not trusted, or at shutdown (law 13)."""
-        return self._pulse.trusts_clock() and not self.stop.is_set()
+        return self.pulse.trusts_clock() and not self.stop.is_set()

@@ -11,6 +11,9 @@ from typing import Self
 
 import structlog
 from celery import _state as celery_state
+from celery.platforms import EX_OK
+from celery.worker import state as worker_state
+from kombu.asynchronous import set_event_loop
 
 from core.bell import SilentBell
 from services.pulse import Pulse
@@ -50,8 +53,12 @@ class Worker:
     def __exit__(self, *_error: object) -> None:
         """Ends drains at their next settle and stops consuming; within some ten seconds."""
         self.crew.stop.set()
+        # Each consumer sees this in its own loop and ends there; stopping it from here would
+        # close its connection while it reads.
+        worker_state.should_stop = EX_OK
         for consumer in self._consumers:
-            consumer.stop()
+            consumer.join()
+        worker_state.should_stop = None
         self._pacemaker.join(_STOP_WITHIN)
 
 
@@ -65,6 +72,9 @@ class _Consumer:
         app = make_app(crew.runtime.settings)
         register(app, crew)
         self._name = "-".join(queues)
+        # Kombu keeps one event loop per process and would run all consumers' sockets in it,
+        # from several threads: each consumer is made to make its own.
+        set_event_loop(None)
         self._controller = app.WorkController(
             app=app,
             pool_cls="threads",
@@ -79,8 +89,7 @@ class _Consumer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        self._controller.stop()
+    def join(self) -> None:
         self._thread.join(_STOP_WITHIN)
 
     def _run(self) -> None:

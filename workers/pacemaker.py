@@ -1,19 +1,21 @@
-"""The pacemaker: a worker that heard no tick for three periods ticks by itself.
+"""The pacemaker: a worker ticks by itself when no process has heard a tick for a while.
 
 So a dead broker or a dead beat makes work late by seconds, not stopped (law 1).
 """
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
+from services.pulse import BEAT
 from workers.crew import Crew
 
 log = structlog.get_logger(__name__)
 
-_PERIODS = 3
+_PERIODS = 3  # and a heartbeat, which tells what the other workers heard
 _THREADS = 4
 
 
@@ -24,6 +26,7 @@ class Pacemaker:
         """`period` is the tick's, in seconds, unless given."""
         self._crew = crew
         self._period = period or crew.runtime.settings.tick.total_seconds()
+        self._patience = timedelta(seconds=_PERIODS * self._period) + BEAT
         self._under_way: set[UUID] = set()
         self._thread = threading.Thread(target=self._run, name="pacemaker", daemon=True)
 
@@ -37,16 +40,14 @@ class Pacemaker:
         silent = False
         with ThreadPoolExecutor(_THREADS, "pacemaker") as pool:
             while not self._crew.stop.wait(self._period):
-                heard = self._crew.heard_at
-                quiet = self._crew.runtime.clock.elapsed() - heard
-                if quiet < _PERIODS * self._period:
+                quiet = self._crew.runtime.now() - self._crew.pulse.last_tick
+                if quiet < self._patience:
                     silent = False
                     continue
                 if not silent:
-                    log.warning("pacemaker.ticking", silent_for=round(quiet, 1))
+                    log.warning("pacemaker.ticking", silent_for=quiet.total_seconds())
                     silent = True
                 self._tick(pool)
-                self._crew.heard_at = heard  # its own tick is not a sign of a living beat
 
     def _tick(self, pool: ThreadPoolExecutor) -> None:
         try:

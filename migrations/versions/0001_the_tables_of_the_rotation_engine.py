@@ -8,197 +8,307 @@ from alembic import op
 
 from migrations.columns import instant
 
-revision = '0001'
+revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table('audit',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('at', instant(), nullable=False),
-    sa.Column('actor', sa.JSON(), nullable=False),
-    sa.Column('action', sa.String(length=80), nullable=False),
-    sa.Column('subject_type', sa.String(length=40), nullable=False),
-    sa.Column('subject_id', sa.Uuid(), nullable=True),
-    sa.Column('subject_name', sa.String(length=320), nullable=False),
-    sa.Column('detail', sa.JSON(), nullable=False),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_audit'))
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("at", instant(), nullable=False),
+        sa.Column("actor", sa.JSON(), nullable=False),
+        sa.Column("action", sa.String(length=80), nullable=False),
+        sa.Column("subject_type", sa.String(length=40), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("subject_name", sa.String(length=320), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_audit")),
     )
-    op.create_index('ix_audit_at', 'audit', ['tenant_id', 'at'], unique=False)
-    op.create_table('buckets',
-    sa.Column('quota_key', sa.String(length=200), nullable=False),
-    sa.Column('next_at', instant(), nullable=False),
-    sa.PrimaryKeyConstraint('quota_key', name=op.f('pk_buckets'))
+    op.create_index("ix_audit_at", "audit", ["tenant_id", "at"], unique=False)
+    op.create_table(
+        "buckets",
+        sa.Column("quota_key", sa.String(length=200), nullable=False),
+        sa.Column("next_at", instant(), nullable=False),
+        sa.PrimaryKeyConstraint("quota_key", name=op.f("pk_buckets")),
     )
-    op.create_table('events',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('type', sa.String(40), nullable=False),
-    sa.Column('severity', sa.SmallInteger(), nullable=False),
-    sa.Column('account_id', sa.Uuid(), nullable=True),
-    sa.Column('lane_id', sa.Uuid(), nullable=True),
-    sa.Column('at', instant(), nullable=False),
-    sa.Column('facts', sa.JSON(), nullable=False),
-    sa.CheckConstraint("type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'lane.paused', 'lane.resumed', 'clock.jumped')", name=op.f('ck_events_type')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_events'))
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.String(40), nullable=False),
+        sa.Column("severity", sa.SmallInteger(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("lane_id", sa.Uuid(), nullable=True),
+        sa.Column("at", instant(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.CheckConstraint(
+            "type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'lane.paused', 'lane.resumed', 'clock.jumped')",
+            name=op.f("ck_events_type"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_events")),
     )
-    op.create_index('ix_events_account', 'events', ['account_id', 'at'], unique=False)
-    op.create_index('ix_events_at', 'events', ['at'], unique=False)
-    op.create_table('installation',
-    sa.Column('id', sa.Integer(), nullable=False),
-    sa.Column('epoch', sa.Integer(), nullable=False),
-    sa.Column('clock_distrusted_until', instant(), nullable=True),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.CheckConstraint('id = 1', name=op.f('ck_installation_single')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_installation'))
+    op.create_index("ix_events_account", "events", ["account_id", "at"], unique=False)
+    op.create_index("ix_events_at", "events", ["at"], unique=False)
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("clock_distrusted_until", instant(), nullable=True),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_installation_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
     )
-    op.create_table('processes',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.String(length=20), nullable=False),
-    sa.Column('host', sa.String(length=255), nullable=False),
-    sa.Column('master_key_ids', sa.JSON(), nullable=False),
-    sa.Column('started_at', instant(), nullable=False),
-    sa.Column('seen_at', instant(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_processes'))
+    op.create_table(
+        "processes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("master_key_ids", sa.JSON(), nullable=False),
+        sa.Column("started_at", instant(), nullable=False),
+        sa.Column("ticked_at", instant(), nullable=True),
+        sa.Column("seen_at", instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_processes")),
     )
-    op.create_index(op.f('ix_processes_seen_at'), 'processes', ['seen_at'], unique=False)
-    op.create_table('tenants',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('smallest_interval', sa.BigInteger(), nullable=False),
-    sa.Column('smallest_grace', sa.BigInteger(), nullable=False),
-    sa.Column('max_hold', sa.BigInteger(), nullable=False),
-    sa.Column('pick_up', sa.BigInteger(), nullable=False),
-    sa.Column('max_live_generations', sa.Integer(), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_tenants')),
-    sa.UniqueConstraint('name', name=op.f('uq_tenants_name'))
+    op.create_index(op.f("ix_processes_seen_at"), "processes", ["seen_at"], unique=False)
+    op.create_table(
+        "tenants",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("smallest_interval", sa.BigInteger(), nullable=False),
+        sa.Column("smallest_grace", sa.BigInteger(), nullable=False),
+        sa.Column("max_hold", sa.BigInteger(), nullable=False),
+        sa.Column("pick_up", sa.BigInteger(), nullable=False),
+        sa.Column("max_live_generations", sa.Integer(), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
+        sa.UniqueConstraint("name", name=op.f("uq_tenants_name")),
     )
-    op.create_table('data_keys',
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column('wrapped', sa.LargeBinary(), nullable=False),
-    sa.Column('master_key_id', sa.String(length=12), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_data_keys_tenant_id')),
-    sa.PrimaryKeyConstraint('tenant_id', 'number', name=op.f('pk_data_keys'))
+    op.create_table(
+        "data_keys",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("master_key_id", sa.String(length=12), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_data_keys_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "number", name=op.f("pk_data_keys")),
     )
-    op.create_index(op.f('ix_data_keys_master_key_id'), 'data_keys', ['master_key_id'], unique=False)
-    op.create_table('provider_accounts',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('provider', sa.String(length=40), nullable=False),
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('manifest', sa.JSON(), nullable=False),
-    sa.Column('sealed', sa.LargeBinary(), nullable=False),
-    sa.Column('created_by', sa.JSON(), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('updated_at', instant(), nullable=False),
-    sa.Column('deleted_at', instant(), nullable=True),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_provider_accounts_tenant_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_provider_accounts'))
+    op.create_index(
+        op.f("ix_data_keys_master_key_id"), "data_keys", ["master_key_id"], unique=False
     )
-    op.create_index('uq_provider_accounts_name', 'provider_accounts', ['tenant_id', 'provider', 'name'], unique=True, postgresql_where=sa.text('deleted_at IS NULL'), sqlite_where=sa.text('deleted_at IS NULL'))
-    op.create_table('users',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('email', sa.String(length=320), nullable=False),
-    sa.Column('active', sa.Boolean(), nullable=False),
-    sa.Column('roles', sa.JSON(), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('updated_at', instant(), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_users_tenant_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_users')),
-    sa.UniqueConstraint('tenant_id', 'email', name=op.f('uq_users_tenant_id_email'))
+    op.create_table(
+        "provider_accounts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("created_by", sa.JSON(), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("updated_at", instant(), nullable=False),
+        sa.Column("deleted_at", instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_provider_accounts_tenant_id")
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_provider_accounts")),
     )
-    op.create_table('virtual_accounts',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('state', sa.String(40), nullable=False),
-    sa.Column('manifest', sa.JSON(), nullable=False),
-    sa.Column('created_by', sa.JSON(), nullable=False),
-    sa.Column('generation', sa.Integer(), nullable=False),
-    sa.Column('rotation_interval', sa.BigInteger(), nullable=True),
-    sa.Column('rotation_schedule', sa.String(length=200), nullable=True),
-    sa.Column('timezone', sa.String(length=64), nullable=False),
-    sa.Column('spread', sa.BigInteger(), nullable=False),
-    sa.Column('grace', sa.BigInteger(), nullable=False),
-    sa.Column('max_hold', sa.BigInteger(), nullable=False),
-    sa.Column('expires_at', instant(), nullable=True),
-    sa.Column('rotated_at', instant(), nullable=False),
-    sa.Column('next_rotation_at', instant(), nullable=True),
-    sa.Column('due_at', instant(), nullable=True),
-    sa.Column('waiting_since', instant(), nullable=True),
-    sa.Column('rotation_failures', sa.Integer(), nullable=False),
-    sa.Column('paused_at', instant(), nullable=True),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('updated_at', instant(), nullable=False),
-    sa.Column('deleted_at', instant(), nullable=True),
-    sa.CheckConstraint("due_at IS NULL OR state = 'active'", name=op.f('ck_virtual_accounts_due_only_while_active')),
-    sa.CheckConstraint("state IN ('active', 'suspended', 'deleted')", name=op.f('ck_virtual_accounts_state')),
-    sa.CheckConstraint('rotation_interval IS NULL OR rotation_schedule IS NULL', name=op.f('ck_virtual_accounts_one_rotation_policy')),
-    *_newest_token_inline(),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_virtual_accounts_tenant_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_virtual_accounts'))
+    op.create_index(
+        "uq_provider_accounts_name",
+        "provider_accounts",
+        ["tenant_id", "provider", "name"],
+        unique=True,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+        sqlite_where=sa.text("deleted_at IS NULL"),
     )
-    op.create_index('ix_virtual_accounts_due', 'virtual_accounts', ['due_at'], unique=False, postgresql_where=sa.text('due_at IS NOT NULL'), sqlite_where=sa.text('due_at IS NOT NULL'))
-    op.create_index('uq_virtual_accounts_name', 'virtual_accounts', ['tenant_id', 'name'], unique=True, postgresql_where=sa.text("state <> 'deleted'"), sqlite_where=sa.text("state <> 'deleted'"))
-    op.create_table('integrations',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('provider_account_id', sa.Uuid(), nullable=False),
-    sa.Column('family', sa.String(40), nullable=False),
-    sa.Column('kind', sa.String(length=80), nullable=False),
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('fqn', sa.String(length=300), nullable=False),
-    sa.Column('sealed', sa.LargeBinary(), nullable=False),
-    sa.Column('rate', sa.Float(), nullable=True),
-    sa.Column('version', sa.Integer(), nullable=False),
-    sa.Column('checked', sa.JSON(), nullable=False),
-    sa.Column('created_by', sa.JSON(), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('updated_at', instant(), nullable=False),
-    sa.Column('deleted_at', instant(), nullable=True),
-    sa.CheckConstraint("family IN ('secret-store', 'notification-channel')", name=op.f('ck_integrations_family')),
-    sa.ForeignKeyConstraint(['tenant_id', 'provider_account_id'], ['provider_accounts.tenant_id', 'provider_accounts.id'], name=op.f('fk_integrations_tenant_id_provider_account_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_integrations'))
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=320), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("updated_at", instant(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_users_tenant_id")),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_users")),
+        sa.UniqueConstraint("tenant_id", "email", name=op.f("uq_users_tenant_id_email")),
     )
-    op.create_index(op.f('ix_integrations_provider_account_id'), 'integrations', ['provider_account_id'], unique=False)
-    op.create_index('uq_integrations_fqn', 'integrations', ['tenant_id', 'fqn'], unique=True, postgresql_where=sa.text('deleted_at IS NULL'), sqlite_where=sa.text('deleted_at IS NULL'))
-    op.create_table('tokens',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('account_id', sa.Uuid(), nullable=False),
-    sa.Column('generation', sa.Integer(), nullable=False),
-    sa.Column('state', sa.String(40), nullable=False),
-    sa.Column('hash', sa.LargeBinary(length=32), nullable=False),
-    sa.Column('sealed', sa.LargeBinary(), nullable=True),
-    sa.Column('last_four', sa.String(length=4), nullable=False),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('expires_at', instant(), nullable=True),
-    sa.Column('valid_until', instant(), nullable=True),
-    sa.Column('grace_until', instant(), nullable=True),
-    sa.Column('hold_until', instant(), nullable=True),
-    sa.Column('pick_up', sa.BigInteger(), nullable=True),
-    sa.Column('released_at', instant(), nullable=True),
-    sa.Column('notice_at', instant(), nullable=True),
-    sa.Column('ended_at', instant(), nullable=True),
-    sa.CheckConstraint("sealed IS NULL OR state = 'current'", name=op.f('ck_tokens_sealed_only_while_current')),
-    sa.CheckConstraint("state <> 'grace' OR (grace_until IS NOT NULL AND hold_until IS NOT NULL AND valid_until BETWEEN grace_until AND hold_until)", name=op.f('ck_tokens_grace_within_hold')),
-    sa.CheckConstraint("state IN ('current', 'grace', 'expired', 'revoked')", name=op.f('ck_tokens_state')),
-    sa.CheckConstraint('expires_at IS NULL OR valid_until <= expires_at', name=op.f('ck_tokens_never_outlives_itself')),
-    sa.ForeignKeyConstraint(['tenant_id', 'account_id'], ['virtual_accounts.tenant_id', 'virtual_accounts.id'], name=op.f('fk_tokens_tenant_id_account_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_tokens')),
-    sa.UniqueConstraint('account_id', 'tenant_id', 'generation', name=op.f('uq_tokens_account_id_tenant_id_generation'))
+    op.create_table(
+        "virtual_accounts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.JSON(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("rotation_interval", sa.BigInteger(), nullable=True),
+        sa.Column("rotation_schedule", sa.String(length=200), nullable=True),
+        sa.Column("timezone", sa.String(length=64), nullable=False),
+        sa.Column("spread", sa.BigInteger(), nullable=False),
+        sa.Column("grace", sa.BigInteger(), nullable=False),
+        sa.Column("max_hold", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", instant(), nullable=True),
+        sa.Column("rotated_at", instant(), nullable=False),
+        sa.Column("next_rotation_at", instant(), nullable=True),
+        sa.Column("due_at", instant(), nullable=True),
+        sa.Column("waiting_since", instant(), nullable=True),
+        sa.Column("rotation_failures", sa.Integer(), nullable=False),
+        sa.Column("paused_at", instant(), nullable=True),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("updated_at", instant(), nullable=False),
+        sa.Column("deleted_at", instant(), nullable=True),
+        sa.CheckConstraint(
+            "due_at IS NULL OR state = 'active'",
+            name=op.f("ck_virtual_accounts_due_only_while_active"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('active', 'suspended', 'deleted')", name=op.f("ck_virtual_accounts_state")
+        ),
+        sa.CheckConstraint(
+            "rotation_interval IS NULL OR rotation_schedule IS NULL",
+            name=op.f("ck_virtual_accounts_one_rotation_policy"),
+        ),
+        *_newest_token_inline(),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_virtual_accounts_tenant_id")
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_virtual_accounts")),
     )
-    op.create_index('ix_tokens_ending', 'tokens', ['valid_until'], unique=False, postgresql_where=sa.text("state IN ('current', 'grace') AND valid_until IS NOT NULL"), sqlite_where=sa.text("state IN ('current', 'grace') AND valid_until IS NOT NULL"))
-    op.create_index('ix_tokens_notice', 'tokens', ['notice_at'], unique=False, postgresql_where=sa.text('notice_at IS NOT NULL'), sqlite_where=sa.text('notice_at IS NOT NULL'))
-    op.create_index('uq_tokens_hash', 'tokens', ['hash'], unique=True)
-    op.create_index('uq_tokens_one_current', 'tokens', ['account_id', 'tenant_id'], unique=True, postgresql_where=sa.text("state = 'current'"), sqlite_where=sa.text("state = 'current'"))
+    op.create_index(
+        "ix_virtual_accounts_due",
+        "virtual_accounts",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_virtual_accounts_name",
+        "virtual_accounts",
+        ["tenant_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'deleted'"),
+        sqlite_where=sa.text("state <> 'deleted'"),
+    )
+    op.create_table(
+        "integrations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("provider_account_id", sa.Uuid(), nullable=False),
+        sa.Column("family", sa.String(40), nullable=False),
+        sa.Column("kind", sa.String(length=80), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("fqn", sa.String(length=300), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("checked", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.JSON(), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("updated_at", instant(), nullable=False),
+        sa.Column("deleted_at", instant(), nullable=True),
+        sa.CheckConstraint(
+            "family IN ('secret-store', 'notification-channel')",
+            name=op.f("ck_integrations_family"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "provider_account_id"],
+            ["provider_accounts.tenant_id", "provider_accounts.id"],
+            name=op.f("fk_integrations_tenant_id_provider_account_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_integrations")),
+    )
+    op.create_index(
+        op.f("ix_integrations_provider_account_id"),
+        "integrations",
+        ["provider_account_id"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_integrations_fqn",
+        "integrations",
+        ["tenant_id", "fqn"],
+        unique=True,
+        postgresql_where=sa.text("deleted_at IS NULL"),
+        sqlite_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("last_four", sa.String(length=4), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("expires_at", instant(), nullable=True),
+        sa.Column("valid_until", instant(), nullable=True),
+        sa.Column("grace_until", instant(), nullable=True),
+        sa.Column("hold_until", instant(), nullable=True),
+        sa.Column("pick_up", sa.BigInteger(), nullable=True),
+        sa.Column("released_at", instant(), nullable=True),
+        sa.Column("notice_at", instant(), nullable=True),
+        sa.Column("ended_at", instant(), nullable=True),
+        sa.CheckConstraint(
+            "sealed IS NULL OR state = 'current'", name=op.f("ck_tokens_sealed_only_while_current")
+        ),
+        sa.CheckConstraint(
+            "state <> 'grace' OR (grace_until IS NOT NULL AND hold_until IS NOT NULL AND valid_until BETWEEN grace_until AND hold_until)",
+            name=op.f("ck_tokens_grace_within_hold"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('current', 'grace', 'expired', 'revoked')", name=op.f("ck_tokens_state")
+        ),
+        sa.CheckConstraint(
+            "expires_at IS NULL OR valid_until <= expires_at",
+            name=op.f("ck_tokens_never_outlives_itself"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["virtual_accounts.tenant_id", "virtual_accounts.id"],
+            name=op.f("fk_tokens_tenant_id_account_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint(
+            "account_id",
+            "tenant_id",
+            "generation",
+            name=op.f("uq_tokens_account_id_tenant_id_generation"),
+        ),
+    )
+    op.create_index(
+        "ix_tokens_ending",
+        "tokens",
+        ["valid_until"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('current', 'grace') AND valid_until IS NOT NULL"),
+        sqlite_where=sa.text("state IN ('current', 'grace') AND valid_until IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tokens_notice",
+        "tokens",
+        ["notice_at"],
+        unique=False,
+        postgresql_where=sa.text("notice_at IS NOT NULL"),
+        sqlite_where=sa.text("notice_at IS NOT NULL"),
+    )
+    op.create_index("uq_tokens_hash", "tokens", ["hash"], unique=True)
+    op.create_index(
+        "uq_tokens_one_current",
+        "tokens",
+        ["account_id", "tenant_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'current'"),
+        sqlite_where=sa.text("state = 'current'"),
+    )
     if op.get_bind().dialect.name == "postgresql":
         op.create_foreign_key(
             "fk_virtual_accounts_newest_token",
@@ -209,111 +319,226 @@ def upgrade() -> None:
             deferrable=True,
             initially="DEFERRED",
         )
-    op.create_table('lanes',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('integration_id', sa.Uuid(), nullable=False),
-    sa.Column('kind', sa.String(length=80), nullable=False),
-    sa.Column('address', sa.String(length=320), nullable=False),
-    sa.Column('quota_key', sa.String(length=200), nullable=True),
-    sa.Column('per_second', sa.Float(), nullable=True),
-    sa.Column('cost', sa.Float(), nullable=False),
-    sa.Column('concurrency', sa.Integer(), nullable=False),
-    sa.Column('send_limit', sa.Float(), nullable=False),
-    sa.Column('state', sa.String(40), nullable=False),
-    sa.Column('paused_because', sa.String(length=500), nullable=True),
-    sa.Column('failures', sa.Integer(), nullable=False),
-    sa.Column('refusals', sa.Integer(), nullable=False),
-    sa.Column('probe_at', instant(), nullable=True),
-    sa.Column('wake_at', instant(), nullable=True),
-    sa.Column('leased_until', instant(), nullable=True),
-    sa.Column('claim', sa.Integer(), nullable=False),
-    sa.Column('last_error', sa.String(length=500), nullable=True),
-    sa.Column('succeeded_at', instant(), nullable=True),
-    sa.CheckConstraint("state = 'open' OR wake_at IS NULL", name=op.f('ck_lanes_paused_sleeps')),
-    sa.CheckConstraint("state IN ('open', 'paused')", name=op.f('ck_lanes_state')),
-    sa.ForeignKeyConstraint(['quota_key'], ['buckets.quota_key'], name=op.f('fk_lanes_quota_key')),
-    sa.ForeignKeyConstraint(['tenant_id', 'integration_id'], ['integrations.tenant_id', 'integrations.id'], name=op.f('fk_lanes_tenant_id_integration_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_lanes')),
-    sa.UniqueConstraint('integration_id', 'tenant_id', 'address', name=op.f('uq_lanes_integration_id_tenant_id_address'))
+    op.create_table(
+        "lanes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("integration_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=80), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.Column("quota_key", sa.String(length=200), nullable=True),
+        sa.Column("per_second", sa.Float(), nullable=True),
+        sa.Column("cost", sa.Float(), nullable=False),
+        sa.Column("concurrency", sa.Integer(), nullable=False),
+        sa.Column("send_limit", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("paused_because", sa.String(length=500), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("probe_at", instant(), nullable=True),
+        sa.Column("wake_at", instant(), nullable=True),
+        sa.Column("leased_until", instant(), nullable=True),
+        sa.Column("claim", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.String(length=500), nullable=True),
+        sa.Column("succeeded_at", instant(), nullable=True),
+        sa.CheckConstraint(
+            "state = 'open' OR wake_at IS NULL", name=op.f("ck_lanes_paused_sleeps")
+        ),
+        sa.CheckConstraint("state IN ('open', 'paused')", name=op.f("ck_lanes_state")),
+        sa.ForeignKeyConstraint(
+            ["quota_key"], ["buckets.quota_key"], name=op.f("fk_lanes_quota_key")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "integration_id"],
+            ["integrations.tenant_id", "integrations.id"],
+            name=op.f("fk_lanes_tenant_id_integration_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_lanes")),
+        sa.UniqueConstraint(
+            "integration_id",
+            "tenant_id",
+            "address",
+            name=op.f("uq_lanes_integration_id_tenant_id_address"),
+        ),
     )
-    op.create_index('ix_lanes_wake', 'lanes', ['wake_at'], unique=False, postgresql_where=sa.text('wake_at IS NOT NULL'), sqlite_where=sa.text('wake_at IS NOT NULL'))
-    op.create_table('places',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('account_id', sa.Uuid(), nullable=False),
-    sa.Column('integration_id', sa.Uuid(), nullable=False),
-    sa.Column('lane_id', sa.Uuid(), nullable=False),
-    sa.Column('path', sa.String(length=1024), nullable=False),
-    sa.Column('key', sa.String(length=256), nullable=False),
-    sa.Column('required', sa.Boolean(), nullable=False),
-    sa.Column('adopt', sa.Boolean(), nullable=False),
-    sa.Column('state', sa.String(40), nullable=False),
-    sa.Column('takes_over', sa.Uuid(), nullable=True),
-    sa.Column('revision', sa.Integer(), nullable=False),
-    sa.Column('confirmed_revision', sa.Integer(), nullable=False),
-    sa.Column('confirmed_generation', sa.Integer(), nullable=False),
-    sa.Column('confirmed_at', instant(), nullable=True),
-    sa.Column('last_error', sa.String(length=500), nullable=True),
-    sa.CheckConstraint("state IN ('active', 'removing', 'removed')", name=op.f('ck_places_state')),
-    sa.ForeignKeyConstraint(['tenant_id', 'account_id'], ['virtual_accounts.tenant_id', 'virtual_accounts.id'], name=op.f('fk_places_tenant_id_account_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'integration_id'], ['integrations.tenant_id', 'integrations.id'], name=op.f('fk_places_tenant_id_integration_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'lane_id'], ['lanes.tenant_id', 'lanes.id'], name=op.f('fk_places_tenant_id_lane_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_places'))
+    op.create_index(
+        "ix_lanes_wake",
+        "lanes",
+        ["wake_at"],
+        unique=False,
+        postgresql_where=sa.text("wake_at IS NOT NULL"),
+        sqlite_where=sa.text("wake_at IS NOT NULL"),
     )
-    op.create_index('ix_places_account', 'places', ['account_id', 'tenant_id'], unique=False)
-    op.create_index('ix_places_lane', 'places', ['lane_id'], unique=False)
-    op.create_index('uq_places_path', 'places', ['integration_id', 'tenant_id', 'path', 'key'], unique=True, postgresql_where=sa.text("state = 'active'"), sqlite_where=sa.text("state = 'active'"))
-    op.create_table('targets',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('account_id', sa.Uuid(), nullable=False),
-    sa.Column('lane_id', sa.Uuid(), nullable=False),
-    sa.Column('address', sa.String(length=320), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id', 'account_id'], ['virtual_accounts.tenant_id', 'virtual_accounts.id'], name=op.f('fk_targets_tenant_id_account_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'lane_id'], ['lanes.tenant_id', 'lanes.id'], name=op.f('fk_targets_tenant_id_lane_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_targets')),
-    sa.UniqueConstraint('account_id', 'tenant_id', 'lane_id', 'address', name=op.f('uq_targets_account_id_tenant_id_lane_id_address'))
+    op.create_table(
+        "places",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("integration_id", sa.Uuid(), nullable=False),
+        sa.Column("lane_id", sa.Uuid(), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("key", sa.String(length=256), nullable=False),
+        sa.Column("required", sa.Boolean(), nullable=False),
+        sa.Column("adopt", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("takes_over", sa.Uuid(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("confirmed_revision", sa.Integer(), nullable=False),
+        sa.Column("confirmed_generation", sa.Integer(), nullable=False),
+        sa.Column("confirmed_at", instant(), nullable=True),
+        sa.Column("last_error", sa.String(length=500), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('active', 'removing', 'removed')", name=op.f("ck_places_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["virtual_accounts.tenant_id", "virtual_accounts.id"],
+            name=op.f("fk_places_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "integration_id"],
+            ["integrations.tenant_id", "integrations.id"],
+            name=op.f("fk_places_tenant_id_integration_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "lane_id"],
+            ["lanes.tenant_id", "lanes.id"],
+            name=op.f("fk_places_tenant_id_lane_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_places")),
     )
-    op.create_index('ix_targets_lane', 'targets', ['lane_id'], unique=False)
-    op.create_table('deliveries',
-    sa.Column('id', sa.Uuid(), nullable=False),
-    sa.Column('tenant_id', sa.Uuid(), nullable=False),
-    sa.Column('event_id', sa.Uuid(), nullable=False),
-    sa.Column('lane_id', sa.Uuid(), nullable=False),
-    sa.Column('destination', sa.Uuid(), nullable=False),
-    sa.Column('account_id', sa.Uuid(), nullable=True),
-    sa.Column('place_id', sa.Uuid(), nullable=True),
-    sa.Column('action', sa.String(40), nullable=False),
-    sa.Column('document', sa.String(length=1024), nullable=True),
-    sa.Column('address', sa.String(length=320), nullable=True),
-    sa.Column('revision', sa.Integer(), nullable=False),
-    sa.Column('generation', sa.Integer(), nullable=False),
-    sa.Column('facts', sa.JSON(), nullable=False),
-    sa.Column('priority', sa.SmallInteger(), nullable=False),
-    sa.Column('state', sa.String(40), nullable=False),
-    sa.Column('due_at', instant(), nullable=False),
-    sa.Column('leased_until', instant(), nullable=True),
-    sa.Column('claim', sa.Integer(), nullable=False),
-    sa.Column('failures', sa.Integer(), nullable=False),
-    sa.Column('error', sa.String(length=500), nullable=True),
-    sa.Column('created_at', instant(), nullable=False),
-    sa.Column('settled_at', instant(), nullable=True),
-    sa.CheckConstraint("action IN ('put', 'remove', 'notice')", name=op.f('ck_deliveries_action')),
-    sa.CheckConstraint("state IN ('pending', 'sending', 'done', 'superseded', 'failed')", name=op.f('ck_deliveries_state')),
-    sa.ForeignKeyConstraint(['tenant_id', 'event_id'], ['events.tenant_id', 'events.id'], name=op.f('fk_deliveries_tenant_id_event_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'lane_id'], ['lanes.tenant_id', 'lanes.id'], name=op.f('fk_deliveries_tenant_id_lane_id')),
-    sa.ForeignKeyConstraint(['tenant_id', 'place_id'], ['places.tenant_id', 'places.id'], name=op.f('fk_deliveries_tenant_id_place_id')),
-    sa.PrimaryKeyConstraint('id', 'tenant_id', name=op.f('pk_deliveries')),
-    sa.UniqueConstraint('event_id', 'destination', name=op.f('uq_deliveries_event_id_destination')),
-    postgresql_with={'fillfactor': 80, 'autovacuum_vacuum_scale_factor': 0.02}
+    op.create_index("ix_places_account", "places", ["account_id", "tenant_id"], unique=False)
+    op.create_index("ix_places_lane", "places", ["lane_id"], unique=False)
+    op.create_index(
+        "uq_places_path",
+        "places",
+        ["integration_id", "tenant_id", "path", "key"],
+        unique=True,
+        postgresql_where=sa.text("state = 'active'"),
+        sqlite_where=sa.text("state = 'active'"),
     )
-    op.create_index('ix_deliveries_account', 'deliveries', ['account_id', 'created_at'], unique=False)
-    op.create_index('ix_deliveries_pending', 'deliveries', ['lane_id', 'priority', 'due_at'], unique=False, postgresql_where=sa.text("state = 'pending'"), sqlite_where=sa.text("state = 'pending'"))
-    op.create_index('ix_deliveries_place', 'deliveries', ['place_id'], unique=False, postgresql_where=sa.text("state = 'pending' AND place_id IS NOT NULL"), sqlite_where=sa.text("state = 'pending' AND place_id IS NOT NULL"))
-    op.create_index('ix_deliveries_sending', 'deliveries', ['lane_id', 'leased_until'], unique=False, postgresql_where=sa.text("state = 'sending'"), sqlite_where=sa.text("state = 'sending'"))
-    op.create_index('ix_deliveries_settled', 'deliveries', ['settled_at'], unique=False, postgresql_where=sa.text('settled_at IS NOT NULL'), sqlite_where=sa.text('settled_at IS NOT NULL'))
-    op.create_index('uq_deliveries_one_sending', 'deliveries', ['lane_id', 'document'], unique=True, postgresql_where=sa.text("state = 'sending' AND document IS NOT NULL"), sqlite_where=sa.text("state = 'sending' AND document IS NOT NULL"))
+    op.create_table(
+        "targets",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("lane_id", sa.Uuid(), nullable=False),
+        sa.Column("address", sa.String(length=320), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["virtual_accounts.tenant_id", "virtual_accounts.id"],
+            name=op.f("fk_targets_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "lane_id"],
+            ["lanes.tenant_id", "lanes.id"],
+            name=op.f("fk_targets_tenant_id_lane_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_targets")),
+        sa.UniqueConstraint(
+            "account_id",
+            "tenant_id",
+            "lane_id",
+            "address",
+            name=op.f("uq_targets_account_id_tenant_id_lane_id_address"),
+        ),
+    )
+    op.create_index("ix_targets_lane", "targets", ["lane_id"], unique=False)
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("lane_id", sa.Uuid(), nullable=False),
+        sa.Column("destination", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("place_id", sa.Uuid(), nullable=True),
+        sa.Column("action", sa.String(40), nullable=False),
+        sa.Column("document", sa.String(length=1024), nullable=True),
+        sa.Column("address", sa.String(length=320), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.String(40), nullable=False),
+        sa.Column("due_at", instant(), nullable=False),
+        sa.Column("leased_until", instant(), nullable=True),
+        sa.Column("claim", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(length=500), nullable=True),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("settled_at", instant(), nullable=True),
+        sa.CheckConstraint(
+            "action IN ('put', 'remove', 'notice')", name=op.f("ck_deliveries_action")
+        ),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sending', 'done', 'superseded', 'failed')",
+            name=op.f("ck_deliveries_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "event_id"],
+            ["events.tenant_id", "events.id"],
+            name=op.f("fk_deliveries_tenant_id_event_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "lane_id"],
+            ["lanes.tenant_id", "lanes.id"],
+            name=op.f("fk_deliveries_tenant_id_lane_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "place_id"],
+            ["places.tenant_id", "places.id"],
+            name=op.f("fk_deliveries_tenant_id_place_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint(
+            "event_id", "destination", name=op.f("uq_deliveries_event_id_destination")
+        ),
+        postgresql_with={"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.02},
+    )
+    op.create_index(
+        "ix_deliveries_account", "deliveries", ["account_id", "created_at"], unique=False
+    )
+    op.create_index(
+        "ix_deliveries_pending",
+        "deliveries",
+        ["lane_id", "priority", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+        sqlite_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_deliveries_place",
+        "deliveries",
+        ["place_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND place_id IS NOT NULL"),
+        sqlite_where=sa.text("state = 'pending' AND place_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_sending",
+        "deliveries",
+        ["lane_id", "leased_until"],
+        unique=False,
+        postgresql_where=sa.text("state = 'sending'"),
+        sqlite_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_deliveries_settled",
+        "deliveries",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("settled_at IS NOT NULL"),
+        sqlite_where=sa.text("settled_at IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_deliveries_one_sending",
+        "deliveries",
+        ["lane_id", "document"],
+        unique=True,
+        postgresql_where=sa.text("state = 'sending' AND document IS NOT NULL"),
+        sqlite_where=sa.text("state = 'sending' AND document IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:

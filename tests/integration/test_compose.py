@@ -150,9 +150,9 @@ def migrated(stack):
 
 
 def test_the_file_is_what_the_compose_specification_allows():
+    schema = ["--builtin-schema", "vendor.compose-spec"]
     checked = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-        + [str(ROOT / "docker-compose.yml")],
+        [sys.executable, "-m", "check_jsonschema", *schema, str(ROOT / "docker-compose.yml")],
         capture_output=True,
         text=True,
         check=False,
@@ -335,12 +335,13 @@ def test_the_api_gets_ready_and_ends_when_told(migrated):
 def test_a_worker_is_healthy_by_its_heartbeat_and_ends_when_told(migrated):
     before = migrated.healthy("worker")
 
-    with migrated.running("worker") as process:
+    with migrated.running("beat"), migrated.running("worker") as process:
         eventually(lambda: migrated.healthy("worker"), within=30)
 
         assert migrated.stopped("worker", process) == 0
     assert before is False
     assert migrated.healthy("worker") is False
+    assert "Traceback" not in (migrated.folder / "worker.log").read_text()
 
 
 def test_beat_needs_only_the_broker_and_ends_when_told(stack):

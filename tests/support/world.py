@@ -24,9 +24,10 @@ from models import (
     VirtualAccount,
 )
 from services import accounts, draining, expiry, integrations, lanes, rotation
-from services.bootstrap import Limits, ensure_installation, ensure_tenant
+from services.bootstrap import ensure_installation, ensure_tenant
 from services.migrating import migrate
 from services.runtime import Runtime, build
+from services.tenants import Limits
 from services.verification import Rejected, Verified, verify
 from tests.support.manual_clock import ManualClock
 
