@@ -86,15 +86,14 @@ class FileSink(Sink):
         folder = (root / self.root_path.strip("/")).resolve()
         if not folder.is_relative_to(root):
             raise Misconfigured("root_path leads out of the folder that the operator allows.")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+        return _made(folder)
 
     def _path(self, path: str, ports: Ports) -> Path:
         folder = self._folder(ports)
         file = folder / path
         if not file.parent.resolve().is_relative_to(folder) or file.is_symlink():
             raise PlaceRefused(f"{path} leads out of the integration's folder.")
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _made(file.parent)
         return file
 
     @staticmethod
@@ -103,6 +102,14 @@ class FileSink(Sink):
             return mark_of(json.loads(_beside(path).read_text()))
         except (FileNotFoundError, ValueError):
             return None
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise _ours(error, folder) from None
+    return folder
 
 
 def _beside(path: Path) -> Path:

@@ -1,0 +1,202 @@
+"""One secret of AWS Secrets Manager, as one send sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core.errors import DestinationRefused, PlaceRefused, Transient
+from core.ids import Mark
+from core.plugins import Ports
+from sinks.aws_errors import EXPIRED, MISSING, Refused
+from sinks.aws_identity import Identity
+from sinks.aws_wire import invoke
+from sinks.base import MANAGED_BY, Copy, Held
+from sinks.deadline import Deadline
+
+_CURRENT = "AWSCURRENT"
+_TAKEN = {"ResourceExistsException", "InvalidRequestException"}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A secret without its value: whose tags it bears, and which versions have labels."""
+
+    tags: Mapping[str, str]
+    stages: Mapping[str, list[str]]
+    is_scheduled: bool
+
+    @property
+    def place(self) -> UUID | None:
+        """Whose it is by its tags; None: somebody else's."""
+        if self.tags.get("managed-by") != MANAGED_BY:
+            return None
+        try:
+            return UUID(self.tags.get("place", ""))
+        except ValueError:
+            return None
+
+    @property
+    def current(self) -> str:
+        """The version that consumers read."""
+        return next((id_ for id_, labels in self.stages.items() if _CURRENT in labels), "")
+
+    @property
+    def mark(self) -> Mark | None:
+        """What is current. Somebody else's value in our secret is older than any of ours."""
+        if self.place is None:
+            return None
+        mark = Mark.of_version_id(self.current)
+        return mark if mark and mark.place == self.place else Mark(0, 0, self.place)
+
+    @property
+    def newest(self) -> Mark | None:
+        """The highest of this place's marks that still has a label."""
+        marks = [Mark.of_version_id(id_) for id_ in self.stages]
+        return max((mark for mark in marks if mark and mark.place == self.place), default=None)
+
+    @property
+    def held(self) -> Held:
+        return Held(self.mark, self.current)
+
+
+class AwsSecret:
+    """The calls one send makes about one secret; credentials that expire are replaced once."""
+
+    def __init__(self, identity: Identity, ports: Ports, deadline: Deadline, name: str) -> None:
+        self._identity = identity
+        self._ports = ports
+        self._deadline = deadline
+        self._name = name
+
+    def describe(self) -> Described | None:
+        """Reads tags and labels; None if there is no such secret."""
+        try:
+            found = self._call("describe_secret", SecretId=self._name)
+        except Refused as refused:
+            if refused.code == MISSING:
+                return None
+            meaning = refused.meaning
+        else:
+            return _described(found)
+        raise meaning
+
+    def create(self, copy: Copy, tags: Mapping[str, str], kms_key: str | None) -> None:
+        """Makes the secret with its first version. Transient if the name is taken by now."""
+        try:
+            self._call(
+                "create_secret",
+                Name=self._name,
+                Description="Managed by Keyturn",
+                SecretString=copy.token.get_secret_value(),
+                ClientRequestToken=copy.mark.version_id(),
+                Tags=_pairs({**tags, **_bearings(copy)}),
+                **({"KmsKeyId": kms_key} if kms_key else {}),
+            )
+        except Refused as refused:
+            meaning = refused.meaning
+            if refused.code in _TAKEN:
+                meaning = Transient("The secret's name is taken, or still being deleted.")
+        else:
+            return
+        raise meaning
+
+    def put(self, copy: Copy) -> None:
+        """Adds this copy as the current version; a version that exists stays where it is."""
+        try:
+            self._call(
+                "put_secret_value",
+                SecretId=self._name,
+                SecretString=copy.token.get_secret_value(),
+                ClientRequestToken=copy.mark.version_id(),
+            )
+        except Refused as refused:
+            meaning = refused.meaning
+            if refused.code == "ResourceExistsException":
+                meaning = PlaceRefused(
+                    "The secret has a version of this revision with another value: "
+                    "write it again with `force`, which takes a new revision."
+                )
+        else:
+            return
+        raise meaning
+
+    def promote(self, mark: Mark, instead_of: str) -> None:
+        """Makes a version that exists the current one."""
+        self._do(
+            "update_secret_version_stage",
+            VersionStage=_CURRENT,
+            MoveToVersionId=mark.version_id(),
+            **({"RemoveFromVersionId": instead_of} if instead_of else {}),
+        )
+
+    def claim(self, copy: Copy) -> None:
+        """Says by tags that the secret is this copy's place from now on."""
+        self._do("tag_resource", Tags=_pairs(_bearings(copy)))
+
+    def restore(self) -> None:
+        """Takes back its deletion, which is scheduled."""
+        self._do("restore_secret")
+
+    def delete(self, recovery_days: int) -> None:
+        """Schedules its deletion; with 0 days it is gone at once."""
+        window: dict[str, Any] = (
+            {"RecoveryWindowInDays": recovery_days}
+            if recovery_days
+            else {"ForceDeleteWithoutRecovery": True}
+        )
+        self._do("delete_secret", **window)
+
+    def account(self) -> str:
+        """The number of the AWS account that these credentials belong to."""
+        try:
+            found = self._call("get_caller_identity", "sts")
+        except Refused as refused:
+            meaning = refused.meaning
+        else:
+            return str(found.get("Account", "unknown"))
+        raise meaning
+
+    def _do(self, operation: str, **arguments: Any) -> None:
+        try:
+            self._call(operation, SecretId=self._name, **arguments)
+        except Refused as refused:
+            meaning = refused.meaning
+        else:
+            return
+        raise meaning
+
+    def _call(
+        self, operation: str, service: str = "secretsmanager", **arguments: Any
+    ) -> dict[str, Any]:
+        client = self._identity.client(service, self._ports, self._deadline)
+        self._deadline.start_call()
+        try:
+            return invoke(client, operation, **arguments)
+        except Refused as refused:
+            if refused.code not in EXPIRED or not self._identity.is_renewable:
+                raise
+        client = self._identity.client(service, self._ports, self._deadline, refused=client)
+        self._deadline.start_call()
+        return invoke(client, operation, **arguments)
+
+
+def _described(found: dict[str, Any]) -> Described:
+    if "ARN" not in found:
+        raise DestinationRefused("The endpoint does not answer as Secrets Manager would.")
+    return Described(
+        tags={tag["Key"]: tag.get("Value", "") for tag in found.get("Tags") or []},
+        stages=found.get("VersionIdsToStages") or {},
+        is_scheduled="DeletedDate" in found,
+    )
+
+
+def _bearings(copy: Copy) -> dict[str, str]:
+    """The tags by which a secret is known as ours; its revision is in the version's id."""
+    account = copy.facts.get("account")
+    known = {"managed-by": MANAGED_BY, "place": str(copy.mark.place)}
+    return {**known, "account": account} if account else known
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

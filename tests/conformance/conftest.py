@@ -1,0 +1,107 @@
+"""Sinks' counterparts: `store` is each registered sink's in turn, `service` one that is called."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from core import logs
+from tests.conformance.sink_bench import CANARY, Bench, ServiceBench, be_a_host
+from tests.conformance.sinks import BENCHES, INAPPLICABLE, AwsBench, VaultBench, registered
+from tests.support.aws_double import AwsDouble
+from tests.support.vault_double import VaultDouble
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each case runs on every registered sink that it applies to."""
+    if "store" in metafunc.fixturenames:
+        name = metafunc.function.__name__
+        found = [kind for kind in registered() if kind in BENCHES]
+        applicable = [kind for kind in found if name not in INAPPLICABLE.get(kind, {})]
+        metafunc.parametrize("store", applicable, indirect=True)
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[dict[str, Bench]]:
+    """Every bench, started once for a module."""
+    made = {kind: bench() for kind, bench in BENCHES.items()}
+    for bench in made.values():
+        bench.start()
+    yield made
+    for bench in made.values():
+        bench.stop()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that Keyturn's own log set-up writes at its most talkative."""
+    before = _levels()
+    stream = io.StringIO()
+    logs.configure(json=False, level="DEBUG", stream=stream)
+    ours = logging.getLogger().handlers[0]
+    yield stream
+    logging.getLogger().removeHandler(ours)
+    structlog.reset_defaults()
+    for name in _levels():
+        logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
+
+
+def _levels() -> dict[str, int]:
+    known = [name for name, it in logging.root.manager.loggerDict.items() if hasattr(it, "level")]
+    return {name: logging.getLogger(name).level for name in ["", *known]}
+
+
+@pytest.fixture
+def store(
+    request: pytest.FixtureRequest,
+    stores: dict[str, Bench],
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Bench]:
+    """A store that is empty and in order; after each case no secret is in anything it said."""
+    be_a_host(monkeypatch)
+    made = stores[request.param]
+    yield made
+    said = [log.getvalue(), *made.said, *(repr(sink) for sink in made.made)]
+    made.finish()
+    leaked = [text for text in said for it in (CANARY, *made.credentials) if it in text]
+    assert leaked == []
+
+
+@pytest.fixture
+def service(store: Bench) -> ServiceBench:
+    """Such a store that is called over the network."""
+    assert isinstance(store, ServiceBench)
+    return store
+
+
+@pytest.fixture
+def vault_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[VaultBench]:
+    be_a_host(monkeypatch)
+    made = VaultBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def vault(vault_bench: VaultBench) -> VaultDouble:
+    return vault_bench.double
+
+
+@pytest.fixture
+def aws_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsBench]:
+    be_a_host(monkeypatch)
+    made = AwsBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def aws(aws_bench: AwsBench) -> AwsDouble:
+    return aws_bench.double
