@@ -9,7 +9,7 @@ from pydantic import Field
 from core.errors import Misconfigured, Transient
 from core.plugins import Pace, Ports
 from notifiers.base import Notice, Notifier
-from notifiers.words import headline
+from notifiers.words import headline, known_facts
 
 
 class ConsoleNotifier(Notifier):
@@ -31,7 +31,9 @@ class ConsoleNotifier(Notifier):
 
     def send(self, notice: Notice, address: str, ports: Ports) -> None:
         if not self.quiet:
-            sys.stdout.write(f"{notice.at:%H:%M:%S}  notice  {headline(notice)}\n")
+            line = f"{notice.at:%H:%M:%S}  notice  {headline(notice)}\n"
+            spoken = sys.stdout.encoding or "utf-8"
+            sys.stdout.write(line.encode(spoken, "backslashreplace").decode(spoken))
             sys.stdout.flush()
         if self.mailbox:
             self._keep(notice, ports)
@@ -47,7 +49,7 @@ class ConsoleNotifier(Notifier):
             "severity": notice.severity.name.lower(),
             "at": notice.at.isoformat(),
             "headline": headline(notice),
-            "facts": dict(notice.facts),
+            "facts": known_facts(notice.facts),
             "link": notice.link,
         }
         try:

@@ -76,6 +76,8 @@ _LABELS = {
     "error": "Error",
     "reason": "Reason",
 }
+# Said in a headline or worth having in a file, but no figure of its own.
+_UNLABELLED = {"account", "cause", "valid_until", "will_retry"}
 
 _SEVERITIES = {
     Severity.INFO: "Information",
@@ -119,6 +121,12 @@ def figures(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(label, value) for label, value in read if value]
 
 
+def known_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are made for people, as they are but for tokens; all others stay here."""
+    known = {key: facts[key] for key in facts if key in _LABELS or key in _UNLABELLED}
+    return {key: masked(one) if isinstance(one, str) else one for key, one in known.items()}
+
+
 def severity(notice: Notice) -> str:
     """How much this needs a human, as a word."""
     return _SEVERITIES[notice.severity]
@@ -142,9 +150,17 @@ def readable(value: Any) -> str:
 
 
 def one_line(value: Any) -> str:
-    """Text without control characters and tokens: no name breaks a header, line or terminal."""
+    """Text without control characters, tokens and runs of blanks: a name breaks no header or line.
+
+    What turns the direction of writing and what is only half a character counts as control.
+    """
     plain = "".join(c if c.isprintable() else " " for c in str(value))
-    return _TOKEN.sub(r"tfy_\1_***", plain).strip()
+    return " ".join(masked(plain).split())
+
+
+def masked(text: str) -> str:
+    """A belt beside the braces: whatever looks like a token is not told to anybody."""
+    return _TOKEN.sub(r"tfy_\1_***", text)
 
 
 def shortened(text: str, most: int) -> str:

@@ -157,7 +157,7 @@ def test_an_unknown_integration_is_refused_with_its_field(world: World):
     with pytest.raises(InvalidInput) as refused:
         world.create(secret_store_config=stored("acme:aws:main:secret-store:nowhere"))
 
-    assert refused.value.field == "secret_store_configs.0.integration_fqn"
+    assert refused.value.field == "secret_store_config.integration_fqn"
 
 
 def test_an_account_whose_creation_is_refused_leaves_nothing_behind(world: World):

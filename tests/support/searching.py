@@ -55,10 +55,14 @@ class Search:
 
     def found(self, secrets: set[str], *, but_not_in: tuple[str, ...] = ()) -> list[str]:
         """Where a secret, or its bytes in hex, was found; never with the secret itself."""
-        places = []
-        for name, texts in self._gathered.items():
-            whole = "\n".join(texts)
-            for secret in secrets if name not in but_not_in else ():
-                if secret in whole or secret.encode().hex() in whole:
-                    places.append(f"{name}: …{secret[-4:]}")
-        return places
+        searched = {
+            name: "\n".join(texts)
+            for name, texts in self._gathered.items()
+            if name not in but_not_in
+        }
+        return [
+            f"{name}: …{secret[-4:]}"
+            for name, whole in searched.items()
+            for secret in secrets
+            if secret in whole or secret.encode().hex() in whole
+        ]

@@ -1,0 +1,124 @@
+"""E-mail over SMTP: one letter for one recipient, in text and HTML."""
+
+import re
+from contextlib import AbstractContextManager
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from core.errors import PlaceRefused
+from core.plugins import Pace, Ports
+from notifiers.base import Notice, Notifier
+from notifiers.rendering import letter
+from notifiers.smtp import Conversation, SmtpCredentials, conversation
+from notifiers.wire import LOOK_UP, CaBundle
+from notifiers.words import shortened
+
+_LONGEST_SUBJECT = 150
+# A conversation has a dozen answers; together they get this many times one answer's patience.
+_PATIENCE = 3
+_ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@([^@\s<>,;:\"\\()\[\]]{1,253})")
+_ONE_LINE = SMTP.clone(max_line_length=998)  # RFC 5322, 2.1.1
+
+
+class _Folded(EmailPolicy):
+    """Headers on one line, or as encoded words if they are not ASCII.
+
+    Python's own folding loses and adds blanks, and makes encoded words of long addresses.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        text = str(value)
+        if text.isascii():
+            return _ONE_LINE.fold_binary(name, value)
+        encoded = Header(text, "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {encoded}{self.linesep}".encode()
+
+
+_LINES = _Folded(linesep=SMTP.linesep)
+
+
+def mailbox(address: str) -> str:
+    """The address as it goes over the wire, its domain in ASCII; ValueError if it is none."""
+    parts = _ADDRESS.fullmatch(address)
+    if not parts or "=?" in address:  # which header parsers read as encoded text
+        raise ValueError("give an e-mail address like name@example.com")
+    try:
+        domain = parts[2].encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("give an e-mail address whose domain exists") from None
+    return f"{parts[1]}@{domain}"
+
+
+class EmailNotifier(Notifier):
+    """Sends mail through your SMTP server."""
+
+    kind: ClassVar[str] = "email"
+    provider: ClassVar[str] = "custom"
+    title: ClassVar[str] = "E-mail (SMTP)"
+
+    from_email: Annotated[str, AfterValidator(mailbox)] = Field(
+        max_length=320, description="The sender's address."
+    )
+    auth_data: SmtpCredentials
+    ca_bundle: CaBundle = Field(
+        default="", description="PEM certificates of the only authorities to trust."
+    )
+    timeout: float = Field(
+        default=10.0, ge=0.1, le=60, description="Seconds to wait for one answer."
+    )
+
+    @property
+    def pace(self) -> Pace:
+        return Pace(concurrency=4, send_limit=_PATIENCE * self.timeout + LOOK_UP)
+
+    def check(self, ports: Ports) -> str:
+        """Connects, encrypts and logs in as a send would; sends nothing."""
+        with self._conversation() as client:
+            client.refuse_unless_well(client.noop())
+            how = f"over {client.tls}" if client.tls else "without encryption"
+        login = f" and accepts the login {self.auth_data.username}"
+        who = login if self.auth_data.username else ", no login is set"
+        return f"{self.auth_data.host}:{self.auth_data.port} answers {how}{who}"
+
+    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+        """Returns once the server has taken the letter over."""
+        try:
+            recipient = mailbox(address)
+        except ValueError as error:
+            raise PlaceRefused(f"{address!r}: {error}") from None
+        message = self.message(notice, recipient)
+        with self._conversation() as client:
+            client.sendmail(self.from_email, [recipient], message.as_bytes())
+
+    def message(self, notice: Notice, recipient: str) -> EmailMessage:
+        """The letter, in 7-bit text; the same notice gives the same bytes."""
+        words = letter(notice)
+        message = EmailMessage(policy=_LINES)
+        message["From"] = self.from_email
+        message["To"] = recipient
+        message["Subject"] = shortened(words.subject.replace("=?", "= ?"), _LONGEST_SUBJECT)
+        message["Date"] = notice.at
+        message["Message-ID"] = f"<{notice.key}@{self._domain}>"
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes, please
+        message["X-Keyturn-Event"] = notice.type.value
+        message.set_content(words.text, cte="quoted-printable")
+        message.add_alternative(words.html, subtype="html", cte="quoted-printable")
+        message.set_boundary(f"=_{notice.key.hex}")
+        return message
+
+    @property
+    def _domain(self) -> str:
+        return self.from_email.rpartition("@")[2]
+
+    def _conversation(self) -> AbstractContextManager[Conversation]:
+        return conversation(
+            self.auth_data,
+            ca_bundle=self.ca_bundle,
+            timeout=self.timeout,
+            most=_PATIENCE * self.timeout,
+            introduced_as=self._domain,
+        )

@@ -1,0 +1,139 @@
+"""What a notifier's connections keep to: a deadline, whom they trust, what may be quoted."""
+
+import base64
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from types import TracebackType
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from notifiers.words import one_line, shortened
+
+# How long the system's resolver may look up a name; it heeds no timeout of ours.
+LOOK_UP = 5.0
+_QUOTED = 200
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+class Deadline:
+    """At most `seconds` for all that happens inside, on the connections made through it.
+
+    A socket's timeout bounds one wait only: a peer that says a byte now and then would never
+    let go. Here every connection is shut down when time is up, and who waits on one hears the
+    end of it. `each` bounds one wait.
+    """
+
+    def __init__(self, seconds: float, *, each: float | None = None) -> None:
+        self._ends = time.monotonic() + seconds
+        self._each = seconds if each is None else each
+        self._watched: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._watched:
+                connection.close()
+            self._watched.clear()
+
+    def connect(self, address: tuple[str, int], *_: Any) -> socket.socket:
+        """Connects to the first of the host's addresses that answers; OSError if none does.
+
+        Stands in for `socket.create_connection`, whose further arguments it needs not.
+        """
+        host, port = address
+        failure: OSError = TimeoutError("timed out")
+        for family, kind, protocol, _name, where in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            left = min(self._each, self._ends - time.monotonic())
+            if left <= 0:
+                break
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(left)
+                connection.connect(where)
+                connection.settimeout(self._each)
+                self._watch(connection)
+            except OSError as error:
+                connection.close()
+                failure = error
+            else:
+                return connection
+        raise failure
+
+    def _watch(self, connection: socket.socket) -> None:
+        # A descriptor of its own: TLS takes over the connection's, and shuts nothing down.
+        with self._lock:
+            self._watched.append(connection.dup())
+
+    def _cut(self) -> None:
+        with self._lock:
+            for connection in self._watched:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+
+@lru_cache(maxsize=64)
+def trusting(ca_bundle: str) -> ssl.SSLContext:
+    """TLS that checks name and certificate, against `ca_bundle` or else the system's own."""
+    return ssl.create_default_context(cadata=ca_bundle or None)
+
+
+def _certificates(pem: str) -> str:
+    if "PRIVATE KEY" in pem:
+        raise ValueError("give certificates only: this holds a private key")
+    if pem:
+        try:
+            ssl.create_default_context(cadata=pem)
+        except (ssl.SSLError, ValueError):
+            raise ValueError("give certificates as PEM text") from None
+    return pem
+
+
+CaBundle = Annotated[str, Field(max_length=200_000), AfterValidator(_certificates)]
+
+
+def https_url(url: str) -> str:
+    """`url`, if it is https, or http to this host itself; ValueError does not quote it."""
+    allowed = "give an https:// URL (http:// only to a loopback address)"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(allowed)
+    try:
+        parts = urlsplit(url)
+        host, named_port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(allowed) from None
+    if not host or named_port == 0 or "@" in parts.netloc:
+        raise ValueError(allowed)
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        raise ValueError(allowed)
+    return url
+
+
+def quoted(said: str | bytes, secrets: Iterable[str] = ()) -> str:
+    """What the other side said, in one line of at most 200 characters without the secrets."""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+    for secret in secrets:
+        for form in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")):
+            if form:
+                text = text.replace(form, "***")
+    return shortened(" ".join(one_line(text).split()), _QUOTED)
