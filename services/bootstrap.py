@@ -99,7 +99,7 @@ def bootstrap_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> None:
     if _admin_token(runtime, tenant_id) is not None:
         raise Conflict(
             f"This installation has its first admin already ({ADMIN}); "
-            "`keyturn accounts regenerate keyturn-admin` gives it a new token."
+            "`keyturn accounts rotate keyturn-admin --show-token` gives it a new token."
         )
     token = _create_admin(runtime, tenant_id)
 

@@ -4,18 +4,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from core.errors import Unready
 
 Result = TypeVar("Result")
 
-_ATTEMPTS = 3
 _REPEATABLE = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _WRITES = "keyturn_writes"
 
@@ -55,14 +55,11 @@ class Database:
         Only what the database refused before a commit is repeated; a connection that is
         lost at COMMIT is not, since the commit may have happened.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with self.writing() as session:
-                    return use_case(session)
-            except OperationalError as error:
-                if attempt == _ATTEMPTS or sqlstate(error) not in _REPEATABLE:
-                    raise
-        raise AssertionError("unreachable")
+        return cast("Result", _repeating(self._once, use_case))
+
+    def _once(self, use_case: Callable[[Session], Result]) -> Result:
+        with self.writing() as session:
+            return use_case(session)
 
     def now(self) -> datetime:
         """The database's own time; on SQLite that is this host's."""
@@ -87,6 +84,18 @@ class Database:
     def _begin(self) -> Iterator[Session]:
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def _is_repeatable(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and sqlstate(error) in _REPEATABLE
+
+
+_repeating = Retrying(
+    retry=retry_if_exception(_is_repeatable),
+    stop=stop_after_attempt(3),
+    wait=wait_random(0, 0.05),
+    reraise=True,
+)
 
 
 def sqlstate(error: DBAPIError) -> str:

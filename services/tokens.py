@@ -196,7 +196,9 @@ def _turn(
         if account.is_expired(outbox.now):
             raise Conflict(f"{account.name} is past its expiration date; move that first.")
         if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:
-            raise Conflict(f"Every token of {account.name} was revoked; regenerate to revive it.")
+            raise Conflict(
+                f"Every token of {account.name} was revoked; a regenerate (`keyturn accounts rotate NAME --grace 0s`) brings it back."
+            )
         (turn,) = turn_keys(
             session,
             [account],

@@ -10,7 +10,7 @@ import pytest
 from tests.support.postgres import Postgres
 from tests.support.world import World, new_world
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "tests.support.outside"]
 
 
 @pytest.fixture(autouse=True)

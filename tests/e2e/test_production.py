@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import Outside
 from tests.support.consumer import Consumer
 from tests.support.installation import Installation, installed
+from tests.support.outside import Outside
 from tests.support.searching import Search
 from tests.support.waiting import eventually
 

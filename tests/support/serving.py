@@ -6,10 +6,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.support.ports import LOOPBACK
 from tests.support.waiting import eventually
+
+
+class Stage:
+    """An application that plays another one, which may be changed between requests."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self.under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        self.under_way += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.under_way -= 1
+
+    @contextmanager
+    def playing(self, app: ASGIApp) -> Iterator[None]:
+        """Plays this application; at the end, once the last request is over."""
+        self.app = app
+        yield
+        eventually(lambda: self.under_way == 0)
 
 
 @contextmanager
