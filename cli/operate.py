@@ -22,7 +22,7 @@ from core.durations import write_duration
 from core.errors import KeyturnError
 from core.plugins import Family, kinds, load
 from core.sealing import MasterKey
-from services import bootstrap, integrations, plan
+from services import bootstrap, integrations, plan, recovery
 from services.doctor import Health, examine
 from services.keys import rewrap
 from services.migrating import migrate as migrate_schema
@@ -209,6 +209,36 @@ def tenants_limits(
         )
         written = {name: write_duration(value) for name, value in vars(now).items()}
         as_json(written) if json_ else table("Limits", ("", ""), list(written.items()))
+
+
+def recover(
+    lost_key: Annotated[
+        bool, typer.Option("--lost-key", help="The master key is lost; a new one is configured.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    json_: AsJson = False,
+) -> None:
+    """After a restored database or a lost master key: every account's key is turned."""
+    settings = settings_with(data_dir=data_dir)
+    with reported(), runtime_for(settings) as runtime:
+        total = recovery.count_accounts(runtime)
+        if not yes:
+            typer.confirm(f"Turn the keys of all {total} accounts now?", abort=True)
+        forgotten = recovery.replace_lost_keys(runtime, settings.keys()) if lost_key else []
+        epoch = recovery.raise_epoch(runtime)
+        turned = 0
+        with Progress(console=err, transient=True, disable=json_) as progress:
+            bar = progress.add_task("Turning keys", total=total)
+            for batch in recovery.turn_every_key(runtime, "recovery"):
+                turned += batch
+                progress.advance(bar, batch)
+        if json_:
+            as_json({"epoch": epoch, "turned": turned, "enter_again": forgotten})
+            return
+        said(f"{turned} keys turned; this is epoch {epoch} of the installation.")
+        if forgotten:
+            table("Apply these integrations again", ("integration",), [(fqn,) for fqn in forgotten])
 
 
 @lanes.command("list")

@@ -248,7 +248,9 @@ def _integrations(session: Session, account: ProviderAccount) -> list[Integratio
     )
 
 
-def _unsealed(runtime: Runtime, account: ProviderAccount) -> dict[str, Any]:
+def _unsealed(runtime: Runtime, account: ProviderAccount) -> dict[str, Any] | None:
+    if not account.sealed:
+        return None  # lost with a master key
     opened = runtime.keyring.open(
         "provider_accounts", account.tenant_id, account.id, account.sealed
     )

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
+from core.errors import Misconfigured
 from core.plugins import Plugin, load
 from models import Integration
 from services.keys import Keyring
@@ -41,6 +42,11 @@ class Opened:
 
     def config(self, integration: Integration) -> dict[str, Any]:
         """The configuration as it was given, secrets included: never to be shown."""
+        if not integration.sealed:
+            raise Misconfigured(
+                f"The credentials of {integration.fqn} were lost with the master key: "
+                "apply the integration again."
+            )
         opened = self._keyring.open(
             "integrations", integration.tenant_id, integration.id, integration.sealed
         )

@@ -197,7 +197,8 @@ def _turn(
             raise Conflict(f"{account.name} is past its expiration date; move that first.")
         if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:
             raise Conflict(
-                f"Every token of {account.name} was revoked; a regenerate (`keyturn accounts rotate NAME --grace 0s`) brings it back."
+                f"Every token of {account.name} was revoked; a regenerate "
+                f"(`keyturn accounts rotate {account.name} --grace 0s`) brings it back."
             )
         (turn,) = turn_keys(
             session,
