@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 _NOTICES = UUID("7f1f6f0e-6d0e-5b7e-9d35-0a6d8c1f4b7a")
@@ -20,6 +21,7 @@ def new_id() -> UUID:
     )
 
 
+@lru_cache(4_096)  # a batch tells the same few people again and again
 def recipient_id(lane: UUID, address: str) -> UUID:
     """The identity of one recipient on one lane: the same event never goes to it twice."""
     return uuid5(_NOTICES, f"{lane}\n{address}")
@@ -45,6 +47,7 @@ class Mark:
         """Reads a version id back; None if Keyturn did not make it."""
         try:
             place, epoch, revision = text.split("-")
-            return cls(epoch=int(epoch), revision=int(revision), place=UUID(hex=place))
+            mark = cls(epoch=int(epoch), revision=int(revision), place=UUID(hex=place))
         except ValueError:
             return None
+        return mark if mark.version_id() == text else None

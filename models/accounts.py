@@ -89,16 +89,7 @@ class VirtualAccount(TopOfTenant, Base):
     @property
     def policy(self) -> Policy | None:
         """How this account rotates; None if only by hand."""
-        if self.rotation_interval is None and self.rotation_schedule is None:
-            return None
-        return Policy(
-            interval=self.rotation_interval,
-            schedule=self.rotation_schedule,
-            timezone=self.timezone,
-            spread=self.spread,
-            grace=self.grace,
-            max_hold=self.max_hold,
-        )
+        return policy_of(self)
 
     def is_admin(self, tenant: str) -> bool:
         """Whether it holds the tenant-admin role on its tenant."""
@@ -158,3 +149,17 @@ class VirtualAccount(TopOfTenant, Base):
     def _look_when_due(self) -> None:
         looking = self.paused_at is None and self.state is AccountState.ACTIVE
         self.due_at = self.next_rotation_at if looking else None
+
+
+def policy_of(account: Any) -> Policy | None:
+    """The policy in an account's columns, wherever they were read."""
+    if account.rotation_interval is None and account.rotation_schedule is None:
+        return None
+    return Policy(
+        interval=account.rotation_interval,
+        schedule=account.rotation_schedule,
+        timezone=account.timezone,
+        spread=account.spread,
+        grace=account.grace,
+        max_hold=account.max_hold,
+    )

@@ -27,11 +27,12 @@ from models import (
     VirtualAccount,
 )
 from services.account_views import AccountView, audit_account, view_of
+from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies, settle_places, settle_targets
 from services.runtime import Runtime
 from services.scope import mine
-from services.turning import Cause, turn_keys
+from services.turning import turn_keys
 
 _NOBODY_HEARS = (
     "This account rotates, but no secret store gets the new token and nobody is told: "

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import KeyturnError
+from core.errors import KeyturnError, MasterKeyMissing
 from models import (
     Installation,
     Integration,
@@ -88,6 +88,8 @@ def _answers(ping: Callable[[], None]) -> str:
 
 
 def _key(runtime: Runtime) -> str:
+    if not runtime.keyring.master_key_ids:
+        raise MasterKeyMissing("none is configured")
     runtime.keyring.check()
     return f"opens every data key ({', '.join(runtime.keyring.master_key_ids)})"
 
@@ -172,7 +174,11 @@ def _lanes(runtime: Runtime) -> Iterator[Finding]:
                 Integration,
                 (Integration.id == Lane.integration_id) & (Integration.tenant_id == Lane.tenant_id),
             )
-            .where((Lane.state == LaneState.PAUSED) | (Lane.failures > 0) | (Lane.refusals > 0))
+            .where(
+                Integration.deleted_at.is_(None),
+                (Lane.state == LaneState.PAUSED) | (Lane.failures > 0) | (Lane.refusals > 0),
+            )
+            .order_by(Integration.fqn, Lane.address)
         ).all()
     for lane, fqn in bad:
         what = f"lane {fqn} {lane.address}".strip()

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.events import EventType
 from models import Target, TokenRow, TokenState, VirtualAccount
+from services import bulk
 from services.outbox import Outbox
 from services.runtime import Runtime
 
@@ -93,7 +94,7 @@ def _claim(
         account.id: account
         for account in session.scalars(
             select(VirtualAccount)
-            .where(VirtualAccount.id.in_({row.account_id for row in wanted}))
+            .where(bulk.among(session, VirtualAccount.id, {row.account_id for row in wanted}))
             .order_by(VirtualAccount.id)
             .with_for_update(key_share=True, skip_locked=True)
         )
@@ -101,14 +102,11 @@ def _claim(
     if not accounts:
         return {}, [], {}
     tokens = session.scalars(
-        select(TokenRow).where(
-            TokenRow.account_id.in_(accounts),
-            TokenRow.tenant_id.in_({account.tenant_id for account in accounts.values()}),
-            *clauses,
-        )
+        select(TokenRow).where(bulk.among(session, TokenRow.account_id, accounts), *clauses)
     ).all()
     targets: dict[UUID, list[Target]] = defaultdict(list)
-    for target in session.scalars(select(Target).where(Target.account_id.in_(accounts))):
+    of_accounts = bulk.among(session, Target.account_id, accounts)
+    for target in session.scalars(select(Target).where(of_accounts)):
         targets[target.account_id].append(target)
     return accounts, tokens, targets
 

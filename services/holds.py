@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import policy
 from models import Place, PlaceState, TokenRow, TokenState
+from services import bulk
 
 
 def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> int:
@@ -22,7 +23,7 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
         return 0
     held = session.scalars(
         select(TokenRow).where(
-            TokenRow.account_id.in_(accounts),
+            bulk.among(session, TokenRow.account_id, accounts),
             TokenRow.state == TokenState.GRACE,
             TokenRow.released_at.is_(None),
         )
@@ -55,7 +56,9 @@ def _reached(session: Session, accounts: set[UUID]) -> dict[UUID, int]:
     reached: dict[UUID, list[int]] = defaultdict(list)
     for account, generation in session.execute(
         select(Place.account_id, Place.confirmed_generation).where(
-            Place.account_id.in_(accounts), Place.state == PlaceState.ACTIVE, Place.required
+            bulk.among(session, Place.account_id, accounts),
+            Place.state == PlaceState.ACTIVE,
+            Place.required,
         )
     ):
         reached[account].append(generation)

@@ -6,6 +6,7 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from models import Delivery, Event, Process
+from services import bulk
 from services.keys import SILENT
 from services.runtime import Runtime
 
@@ -37,7 +38,7 @@ def _prune_deliveries(session: Session, before: datetime) -> int:
     if old:
         session.execute(
             delete(Delivery)
-            .where(Delivery.id.in_(old))
+            .where(bulk.among(session, Delivery.id, old))
             .execution_options(synchronize_session=False)
         )
     return len(old)
@@ -53,6 +54,8 @@ def _prune_events(session: Session, before: datetime) -> int:
     )
     if old:
         session.execute(
-            delete(Event).where(Event.id.in_(old)).execution_options(synchronize_session=False)
+            delete(Event)
+            .where(bulk.among(session, Event.id, old))
+            .execution_options(synchronize_session=False)
         )
     return len(old)

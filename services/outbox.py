@@ -1,11 +1,11 @@
 """The outbox of one use case: what it tells and sends, written in its own commit (law 3)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -21,11 +21,37 @@ from models import (
     LaneState,
     Place,
     Priority,
-    Target,
 )
 from services import bulk
 
-Facts = dict[str, Any]
+Facts = Mapping[str, Any]
+_NO_FACTS: Facts = {}
+
+
+class Recipient(Protocol):
+    """Somebody to tell; a mapped Target is one."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def lane_id(self) -> UUID: ...
+    @property
+    def address(self) -> str: ...
+
+
+class Spot(Protocol):
+    """A place to write to; a mapped Place is one."""
+
+    @property
+    def tenant_id(self) -> UUID: ...
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def account_id(self) -> UUID: ...
+    @property
+    def lane_id(self) -> UUID: ...
+    @property
+    def path(self) -> str: ...
 
 
 class Outbox:
@@ -47,7 +73,7 @@ class Outbox:
         facts: Facts,
         account_id: UUID | None = None,
         lane_id: UUID | None = None,
-        targets: Iterable[Target] = (),
+        targets: Iterable[Recipient] = (),
     ) -> UUID:
         """Records a fact, with a notice for each target; the same recipient only once."""
         event_id = new_id()
@@ -69,26 +95,21 @@ class Outbox:
                 recipient = recipient_id(target.lane_id, target.address)
                 if recipient not in told:
                     told.add(recipient)
-                    self._notify(event_id, target, recipient, account_id)
+                    self._deliver(
+                        target.tenant_id,
+                        target.lane_id,
+                        event_id=event_id,
+                        destination=recipient,
+                        account_id=account_id,
+                        action=Action.NOTICE,
+                        address=target.address,
+                    )
         return event_id
-
-    def _notify(
-        self, event_id: UUID, target: Target, recipient: UUID, account_id: UUID | None
-    ) -> None:
-        self._deliver(
-            tenant_id=target.tenant_id,
-            event_id=event_id,
-            lane_id=target.lane_id,
-            destination=recipient,
-            account_id=account_id,
-            action=Action.NOTICE,
-            address=target.address,
-        )
 
     def put(
         self,
         event_id: UUID,
-        place: Place,
+        place: Spot,
         *,
         revision: int,
         generation: int,
@@ -98,9 +119,9 @@ class Outbox:
         """The account's current token goes to this place, as this revision."""
         self._superseded.append(place.id)
         self._deliver(
-            tenant_id=place.tenant_id,
+            place.tenant_id,
+            place.lane_id,
             event_id=event_id,
-            lane_id=place.lane_id,
             destination=place.id,
             account_id=place.account_id,
             place_id=place.id,
@@ -116,9 +137,9 @@ class Outbox:
         """The copy that bears this place's mark goes away."""
         self._superseded.append(place.id)
         self._deliver(
-            tenant_id=place.tenant_id,
+            place.tenant_id,
+            place.lane_id,
             event_id=event_id,
-            lane_id=place.lane_id,
             destination=place.id,
             account_id=place.account_id,
             place_id=place.id,
@@ -166,41 +187,56 @@ class Outbox:
         bulk.insert(session, Delivery, self._deliveries)
         bulk.insert(session, AuditRow, self._audit)
 
-    def _deliver(self, *, tenant_id: UUID, lane_id: UUID, **what: Any) -> None:
+    def _deliver(
+        self,
+        tenant_id: UUID,
+        lane_id: UUID,
+        *,
+        event_id: UUID,
+        destination: UUID,
+        account_id: UUID | None,
+        action: Action,
+        place_id: UUID | None = None,
+        document: str | None = None,
+        address: str | None = None,
+        revision: int = 0,
+        generation: int = 0,
+        facts: Facts = _NO_FACTS,
+        priority: Priority = Priority.SCHEDULED,
+    ) -> None:
         self.lanes.add((tenant_id, lane_id))
         self._deliveries.append(
             {
                 "tenant_id": tenant_id,
                 "id": new_id(),
+                "event_id": event_id,
                 "lane_id": lane_id,
-                "place_id": None,
-                "document": None,
-                "address": None,
-                "revision": 0,
-                "generation": 0,
-                "facts": {},
-                "priority": Priority.SCHEDULED,
+                "destination": destination,
+                "account_id": account_id,
+                "place_id": place_id,
+                "action": action,
+                "document": document,
+                "address": address,
+                "revision": revision,
+                "generation": generation,
+                "facts": facts,
+                "priority": int(priority),
                 "due_at": self.now,
                 "created_at": self.now,
             }
-            | what
         )
 
     def _wake(self, session: Session) -> None:
         if not self.lanes:
             return
-        keys = tuple_(Lane.tenant_id, Lane.id)
-        wanted = sorted(self.lanes, key=lambda key: key[1])
+        wanted = bulk.among(session, Lane.id, sorted(lane for _, lane in self.lanes))
         session.execute(
-            select(Lane.id)
-            .where(keys.in_(wanted))
-            .order_by(Lane.id)
-            .with_for_update(key_share=True)
+            select(Lane.id).where(wanted).order_by(Lane.id).with_for_update(key_share=True)
         ).all()
         session.execute(
             update(Lane)
             .where(
-                keys.in_(wanted),
+                wanted,
                 Lane.state == LaneState.OPEN,
                 or_(Lane.wake_at.is_(None), Lane.wake_at > self.now),
             )
@@ -212,7 +248,10 @@ class Outbox:
         for places in bulk.chunks(self._superseded, 1_000):
             session.execute(
                 update(Delivery)
-                .where(Delivery.place_id.in_(places), Delivery.state == DeliveryState.PENDING)
+                .where(
+                    bulk.among(session, Delivery.place_id, places),
+                    Delivery.state == DeliveryState.PENDING,
+                )
                 .values(state=DeliveryState.SUPERSEDED, settled_at=self.now)
                 .execution_options(synchronize_session=False)
             )

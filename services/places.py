@@ -29,7 +29,7 @@ from services.holds import release_holds
 from services.opened import Opened
 from services.outbox import Outbox
 from services.scope import mine
-from services.turning import copy_metadata
+from services.turn_rows import copy_metadata
 from sinks.base import Sink
 
 _STORES = "secret_store_configs.{}"

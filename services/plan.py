@@ -88,15 +88,25 @@ def make_plan(runtime: Runtime, actor: Actor, *, days: int, shown: int = 50) -> 
 
 
 def _add(plan: Plan, account: VirtualAccount, now: datetime, shown: int) -> None:
-    policy, due = account.policy, account.next_rotation_at
-    if policy is None or due is None:
-        return
-    until = min(plan.until, account.expires_at or plan.until)
-    for number, moment in enumerate(policy.due_moments(account.id, max(due, now), until)):
+    for number, moment in enumerate(_moments(account, now, plan.until)):
         plan.total += 1
         plan.by_day[moment.date()] += 1
         if number < shown:
             plan.first.append(Coming(account.name, moment))
+
+
+def _moments(account: VirtualAccount, now: datetime, until: datetime) -> Iterator[datetime]:
+    """What is overdue is done once, now; then its lattice goes on, to before the account's end."""
+    policy, due = account.policy, account.next_rotation_at
+    if policy is None or due is None or account.is_expired(now):
+        return
+    if due < now:
+        yield now
+        due = policy.next_due(account.id, previous=due, now=now)
+    for moment in policy.due_moments(account.id, due, until):
+        if account.is_expired(moment):
+            return
+        yield moment
 
 
 def _floors(runtime: Runtime, actor: Actor) -> list[Floor]:

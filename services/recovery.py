@@ -25,9 +25,11 @@ from models import (
     VirtualAccount,
     WrappedKey,
 )
+from services import bulk
+from services.minting import Cause
 from services.outbox import Outbox
 from services.runtime import Runtime
-from services.turning import Cause, turn_keys
+from services.turning import turn_keys
 
 _BATCH = 500
 LOST = b""  # what stands in place of a sealed value that nothing opens any more
@@ -127,7 +129,10 @@ def _turn(runtime: Runtime, actor: Actor, ids: Sequence[UUID]) -> int:
     def use_case(session: Session, outbox: Outbox) -> int:
         accounts = session.scalars(
             select(VirtualAccount)
-            .where(VirtualAccount.id.in_(ids), VirtualAccount.state == AccountState.ACTIVE)
+            .where(
+                bulk.among(session, VirtualAccount.id, ids),
+                VirtualAccount.state == AccountState.ACTIVE,
+            )
             .order_by(VirtualAccount.id)
             .with_for_update(key_share=True)
         ).all()

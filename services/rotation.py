@@ -6,7 +6,8 @@ accounts that no other holds, and whoever comes late finds nothing due.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -17,10 +18,15 @@ from sqlalchemy.orm import Session
 from core import backoff
 from core.actors import Actor
 from core.events import EventType
+from core.policy import Policy
 from models import VirtualAccount
+from models.accounts import policy_of
+from services import bulk
+from services.minting import Cause, Turn, prepare
 from services.outbox import Outbox
 from services.runtime import Runtime
-from services.turning import Cause, Surroundings, Turn, prepare, read_surroundings, write
+from services.surroundings import Surroundings, read_surroundings
+from services.turn_rows import write
 from services.waiting import Waiting
 
 log = structlog.get_logger(__name__)
@@ -44,6 +50,30 @@ class Rotated:
             self.waiting + other.waiting,
             self.failed + other.failed,
         )
+
+
+class Due(NamedTuple):
+    """A claimed account: the columns that rotation needs."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    generation: int
+    rotation_interval: timedelta | None
+    rotation_schedule: str | None
+    timezone: str
+    spread: timedelta
+    grace: timedelta
+    max_hold: timedelta
+    expires_at: datetime | None
+    next_rotation_at: datetime | None
+    paused_at: datetime | None
+    waiting_since: datetime | None
+    rotation_failures: int
+
+    @property
+    def policy(self) -> Policy | None:
+        return policy_of(self)
 
 
 class BatchRefused(Exception):
@@ -95,47 +125,39 @@ def _batch(
     around = read_surroundings(session, accounts)
     waiting = Waiting.of(session, accounts, around, outbox.now)
     turns: list[Turn] = []
-    failed = 0
+    waits: list[bulk.Row] = []
+    failures: list[bulk.Row] = []
     for account in accounts:
         if reason := waiting.reason(account):
-            _wait(account, around, outbox, reason)
+            waits.append(_wait(account, around, outbox, reason))
             continue
         try:
             turns.append(_prepare(runtime, account, around, outbox))
         except Exception as error:  # noqa: BLE001 - one poisoned account must not stop the rest
-            failed += 1
-            _fail(account, around, outbox, type(error).__name__)
+            failures.append(_fail(account, around, outbox, type(error).__name__))
+    bulk.update_each(session, VirtualAccount, waits)
+    bulk.update_each(session, VirtualAccount, failures)
     try:
         write(session, turns, around, outbox)
-        session.flush()
     except _REFUSED:
         raise BatchRefused([account.id for account in accounts]) from None
-    return Rotated(
-        claimed=len(accounts),
-        turned=len(turns),
-        waiting=len(accounts) - len(turns) - failed,
-        failed=failed,
-    )
+    return Rotated(len(accounts), len(turns), len(waits), len(failures))
 
 
-def _claim(
-    session: Session, outbox: Outbox, limit: int, only: Sequence[UUID] | None
-) -> Sequence[VirtualAccount]:
+def _claim(session: Session, outbox: Outbox, limit: int, only: Sequence[UUID] | None) -> list[Due]:
     due = (
-        select(VirtualAccount)
+        select(*(getattr(VirtualAccount, name) for name in Due._fields))
         .where(VirtualAccount.due_at <= outbox.now)
         .order_by(VirtualAccount.due_at)
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
     if only is not None:
-        due = due.where(VirtualAccount.id.in_(only))
-    return session.scalars(due).all()
+        due = due.where(bulk.among(session, VirtualAccount.id, only))
+    return [Due(*row) for row in session.execute(due)]
 
 
-def _prepare(
-    runtime: Runtime, account: VirtualAccount, around: Surroundings, outbox: Outbox
-) -> Turn:
+def _prepare(runtime: Runtime, account: Due, around: Surroundings, outbox: Outbox) -> Turn:
     return prepare(
         account,
         around,
@@ -146,10 +168,11 @@ def _prepare(
     )
 
 
-def _wait(account: VirtualAccount, around: Surroundings, outbox: Outbox, reason: str) -> None:
+def _wait(account: Due, around: Surroundings, outbox: Outbox, reason: str) -> bulk.Row:
     """Still due, looked at again later; told once."""
-    if account.waiting_since is None:
-        account.waiting_since = outbox.now
+    since = account.waiting_since
+    if since is None:
+        since = outbox.now
         outbox.tell(
             account.tenant_id,
             EventType.ROTATION_WAITING,
@@ -157,16 +180,20 @@ def _wait(account: VirtualAccount, around: Surroundings, outbox: Outbox, reason:
             facts={"account": account.name, "reason": reason},
             targets=around.targets[account.id],
         )
-    waited = outbox.now - account.waiting_since
-    account.due_at = outbox.now + min(timedelta(seconds=2) + waited / 4, timedelta(minutes=5))
+    again = timedelta(seconds=2) + (outbox.now - since) / 4
+    return {
+        "tenant_id": account.tenant_id,
+        "id": account.id,
+        "waiting_since": since,
+        "due_at": outbox.now + min(again, timedelta(minutes=5)),
+    }
 
 
-def _fail(account: VirtualAccount, around: Surroundings, outbox: Outbox, error: str) -> None:
+def _fail(account: Due, around: Surroundings, outbox: Outbox, error: str) -> bulk.Row:
     """Left out, with its due time kept; tried again with backoff; told at the first failure."""
     log.error("rotation.failed", account=str(account.id), error=error)
-    account.rotation_failures += 1
-    account.due_at = outbox.now + backoff.wait(account.rotation_failures)
-    if account.rotation_failures == 1:
+    failures = account.rotation_failures + 1
+    if failures == 1:
         outbox.tell(
             account.tenant_id,
             EventType.ROTATION_FAILED,
@@ -174,11 +201,18 @@ def _fail(account: VirtualAccount, around: Surroundings, outbox: Outbox, error: 
             facts={"account": account.name, "error": error},
             targets=around.targets[account.id],
         )
+    return {
+        "tenant_id": account.tenant_id,
+        "id": account.id,
+        "rotation_failures": failures,
+        "due_at": outbox.now + backoff.wait(failures),
+    }
 
 
 def _refuse(session: Session, outbox: Outbox, account_id: UUID) -> Rotated:
     found = _claim(session, outbox, 1, [account_id])
     for account in found:
         around = read_surroundings(session, [account])
-        _fail(account, around, outbox, "the database refused the rotation's rows")
+        failure = _fail(account, around, outbox, "the database refused the rotation's rows")
+        bulk.update_each(session, VirtualAccount, [failure])
     return Rotated(claimed=len(found), failed=len(found))

@@ -50,14 +50,16 @@ def _lock_accounts(session: Session, outcomes: Iterable[Outcome]) -> list[UUID]:
     wanted = {
         outcome.claimed.delivery.account_id
         for outcome in outcomes
-        if outcome.result is Result.DONE and outcome.action is Action.PUT
-    } - {None}
+        if outcome.result is Result.DONE
+        and outcome.action is Action.PUT
+        and outcome.claimed.delivery.account_id is not None
+    }
     if not wanted:
         return []
     return list(
         session.scalars(
             select(VirtualAccount.id)
-            .where(VirtualAccount.id.in_(wanted))
+            .where(bulk.among(session, VirtualAccount.id, wanted))
             .order_by(VirtualAccount.id)
             .with_for_update(key_share=True)
         )
@@ -83,6 +85,7 @@ def _update(session: Session, outcomes: Sequence[Outcome], values: dict[str, Any
     updated = session.scalars(
         update(Delivery)
         .where(
+            bulk.among(session, Delivery.id, [row for row, _ in claims]),
             tuple_(Delivery.id, Delivery.claim).in_(claims),
             Delivery.state == DeliveryState.SENDING,
         )

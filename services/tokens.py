@@ -24,11 +24,12 @@ from models import (
     VirtualAccount,
 )
 from services.account_views import audit_account, lock_account
+from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies
 from services.runtime import Runtime
 from services.scope import find, mine
-from services.turning import Cause, turn_keys
+from services.turning import turn_keys
 
 _LONGEST_GRACE = timedelta(days=3_650)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models import Delivery, DeliveryState, Lane, LaneState, Place, VirtualAccount
-from services.turning import Surroundings
+from models import Delivery, DeliveryState, Lane, LaneState
+from services import bulk
+from services.surroundings import Copying, Surroundings, Turnable
 
 _COUNTED = 100_000
 
@@ -30,22 +31,20 @@ class Waiting:
     def of(
         cls,
         session: Session,
-        accounts: Sequence[VirtualAccount],
+        accounts: Sequence[Turnable],
         around: Surroundings,
         now: datetime,
     ) -> "Waiting":
         """Reads each lane once for the whole batch, and the backlog of those with a quota."""
         wanted = {
-            (place.tenant_id, place.lane_id)
+            place.lane_id
             for account in accounts
             for place in around.places[account.id]
             if place.required
         }
         if not wanted:
             return cls(around, {}, {}, now)
-        lanes = session.scalars(
-            select(Lane).where(tuple_(Lane.tenant_id, Lane.id).in_(list(wanted)))
-        ).all()
+        lanes = session.scalars(select(Lane).where(bulk.among(session, Lane.id, wanted))).all()
         backlogs = {
             lane.id: timedelta(seconds=_pending(session, lane.id) * lane.cost / lane.per_second)
             for lane in lanes
@@ -53,7 +52,7 @@ class Waiting:
         }
         return cls(around, {lane.id: lane for lane in lanes}, backlogs, now)
 
-    def reason(self, account: VirtualAccount) -> str | None:
+    def reason(self, account: Turnable) -> str | None:
         """Why this account waits; None if it should go ahead."""
         assert account.next_rotation_at is not None
         if self.now - account.next_rotation_at >= account.max_hold:
@@ -63,7 +62,7 @@ class Waiting:
                 return reason
         return None
 
-    def _behind(self, account: VirtualAccount, place: Place) -> str | None:
+    def _behind(self, account: Turnable, place: Copying) -> str | None:
         lane = self.lanes[place.lane_id]
         if lane.state is LaneState.PAUSED:
             return f"the lane to {place.path} is paused: {lane.paused_because}"

@@ -1,0 +1,168 @@
+"""The rows of turned keys: written in bulk, in the commit that turns them (law 3)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from core.events import EventType
+from models import AccountState, Place, Priority, TokenRow, TokenState, VirtualAccount
+from services import bulk
+from services.minting import Cause, Turn
+from services.outbox import Outbox
+from services.surroundings import Surroundings, Turnable
+
+_PRIORITY = {
+    Cause.CREATED: Priority.MANUAL,
+    Cause.SCHEDULED: Priority.SCHEDULED,
+    Cause.MANUAL: Priority.MANUAL,
+    Cause.REGENERATED: Priority.MANUAL,
+    Cause.REVOKED: Priority.BREAK_GLASS,
+}
+
+
+def write(session: Session, turns: Sequence[Turn], around: Surroundings, outbox: Outbox) -> None:
+    """The whole batch: predecessors, tokens, accounts, places, and what is told and sent."""
+    now = outbox.now
+    session.flush()
+    bulk.update_each(session, TokenRow, [_aside(turn, now) for turn in turns if turn.predecessor])
+    bulk.insert(session, TokenRow, [_current(turn, now) for turn in turns])
+    bulk.update_each(session, VirtualAccount, [_turned(turn, now) for turn in turns])
+    places = [place for turn in turns for place in around.places[turn.account.id]]
+    for some in bulk.chunks(places, 1_000):
+        session.execute(
+            update(Place)
+            .where(bulk.among(session, Place.id, [place.id for place in some]))
+            .values(revision=Place.revision + 1)
+            .execution_options(synchronize_session=False)
+        )
+    for turn in turns:
+        _announce(turn, around, outbox)
+
+
+def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
+    account = turn.account
+    created = turn.cause is Cause.CREATED
+    event_id = outbox.tell(
+        account.tenant_id,
+        EventType.ACCOUNT_CREATED if created else EventType.TOKEN_ROTATED,
+        account_id=account.id,
+        facts=_facts(turn),
+        targets=around.targets[account.id],
+    )
+    copy_facts = copy_metadata(
+        account,
+        generation=turn.generation,
+        rotated_at=outbox.now,
+        previous_valid_until=turn.farewell.grace_until if turn.farewell else None,
+        next_rotation_at=turn.next_rotation_at,
+    )
+    for place in around.places[account.id]:
+        outbox.put(
+            event_id,
+            place,
+            revision=place.revision + 1,
+            generation=turn.generation,
+            facts=copy_facts,
+            priority=_PRIORITY[turn.cause],
+        )
+    if not created:
+        outbox.audit(
+            turn.actor,
+            f"token.{turn.cause}" if turn.cause is not Cause.SCHEDULED else "token.rotated",
+            subject_type="virtual-account",
+            subject_id=account.id,
+            subject_name=account.name,
+            detail={"generation": turn.generation},
+        )
+
+
+def copy_metadata(
+    account: Turnable,
+    *,
+    generation: int,
+    rotated_at: datetime,
+    previous_valid_until: datetime | None,
+    next_rotation_at: datetime | None,
+) -> dict[str, Any]:
+    """What a store keeps beside the token; fixed with the revision, so a retry's bytes agree."""
+    return {
+        "account": account.name,
+        "generation": str(generation),
+        "rotated-at": _written(rotated_at),
+        "previous-valid-until": _written(previous_valid_until),
+        "next-rotation": _written(next_rotation_at),
+    }
+
+
+def _facts(turn: Turn) -> dict[str, Any]:
+    farewell = turn.farewell
+    return {
+        "account": turn.account.name,
+        "generation": turn.generation,
+        "cause": turn.cause.value,
+        "by": turn.actor.name,
+        "last_four": turn.token.last_four,
+        "grace_until": _written(farewell.grace_until) if farewell else "",
+        "hold_until": _written(farewell.hold_until) if farewell else "",
+        "next_rotation_at": _written(turn.next_rotation_at),
+    }
+
+
+def _aside(turn: Turn, now: datetime) -> Mapping[str, Any]:
+    assert turn.predecessor is not None
+    assert turn.farewell is not None
+    farewell = turn.farewell
+    ended = farewell.valid_until <= now
+    return {
+        "tenant_id": turn.account.tenant_id,
+        "id": turn.predecessor.id,
+        "state": TokenState.REVOKED if ended else TokenState.GRACE,
+        "sealed": None,
+        "grace_until": farewell.grace_until,
+        "hold_until": farewell.hold_until,
+        "valid_until": farewell.valid_until,
+        "pick_up": turn.pick_up,
+        "notice_at": None if ended else turn.notice_at,
+        "ended_at": now if ended else None,
+    }
+
+
+def _current(turn: Turn, now: datetime) -> Mapping[str, Any]:
+    return {
+        "tenant_id": turn.account.tenant_id,
+        "id": turn.token_id,
+        "account_id": turn.account.id,
+        "generation": turn.generation,
+        "state": TokenState.CURRENT,
+        "hash": turn.token.hash,
+        "sealed": turn.sealed,
+        "last_four": turn.token.last_four,
+        "created_at": now,
+        "expires_at": turn.account.expires_at,
+        "valid_until": turn.account.expires_at,
+    }
+
+
+def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
+    account = turn.account
+    paused = account.paused_at is not None
+    return {
+        "tenant_id": account.tenant_id,
+        "id": account.id,
+        "state": AccountState.ACTIVE,
+        "generation": turn.generation,
+        "rotated_at": now,
+        "next_rotation_at": turn.next_rotation_at,
+        "due_at": None if paused else turn.next_rotation_at,
+        "waiting_since": None,
+        "rotation_failures": 0,
+    }
+
+
+@lru_cache(1_024)  # a batch writes the same few moments again and again
+def _written(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""
