@@ -1,14 +1,17 @@
 """The HTTP service: translate, call one use case, translate back."""
 
+from typing import Any
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004 - the pool's own
 from starlette.exceptions import HTTPException
 
 from api import errors, health, manifests, users, verify, virtual_accounts
 from api.request_ids import RequestIds
-from core.errors import KeyturnError, Unauthenticated
+from core.errors import KeyturnError, Unready
 from services.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -35,27 +38,35 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_exception_handler(KeyturnError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(OperationalError, _away)
+    app.add_exception_handler(TimeoutError, _away)
     app.add_middleware(RequestIds)
     return app
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, KeyturnError)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
-    return JSONResponse(errors.body_of(error), errors.status_of(error), headers)
+    return JSONResponse(errors.body_of(error), errors.status_of(error), errors.headers_of(error))
+
+
+async def _away(request: Request, error: Exception) -> JSONResponse:
+    """The database is away, or too busy to answer: nothing was decided about the call."""
+    log.warning("database.away", path=request.url.path, error=type(error).__name__)
+    return await _refused(request, Unready("The database does not answer."))
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """Names each wrong field; never quotes what was sent."""
     assert isinstance(error, RequestValidationError)
-    details = [
-        {"field": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"]}
-        for one in error.errors()
-    ]
+    details = [{"field": _field(one), "message": one["msg"]} for one in error.errors()]
     first = details[0]
     message = f"{first['field']}: {first['message']}"
     return JSONResponse(errors.body(422, message, "invalid_input", details), 422)
+
+
+def _field(error: dict[str, Any]) -> str:
+    path = () if error["type"] == "json_invalid" else error["loc"][1:]  # else: where it broke off
+    return ".".join(str(part) for part in path) or "body"
 
 
 async def _plain(_request: Request, error: Exception) -> JSONResponse:
@@ -66,10 +77,3 @@ async def _plain(_request: Request, error: Exception) -> JSONResponse:
         error.status_code,
         dict(error.headers or {}),
     )
-
-
-async def _broken(request: Request, error: Exception) -> JSONResponse:
-    """Something that should not happen; the log has it under the request's id."""
-    log.error("request.broken", path=request.url.path, error=type(error).__name__)
-    message = "Keyturn could not answer; the log has the reason under this request's id."
-    return JSONResponse(errors.body(500, message, "error"), 500)

@@ -3,8 +3,12 @@
 from typing import Any
 
 from core import errors
+from core.tokens import without_tokens
+
+_COME_BACK = 2  # seconds
 
 STATUS: dict[type[errors.KeyturnError], int] = {
+    errors.KeyturnError: 500,
     errors.InvalidInput: 422,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
@@ -27,17 +31,29 @@ STATUS: dict[type[errors.KeyturnError], int] = {
 
 def status_of(error: errors.KeyturnError) -> int:
     """The status of this error; the nearest named ancestor decides."""
-    for kind in type(error).__mro__:
-        if kind in STATUS:
-            return STATUS[kind]
-    return 500
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def body(
     status: int, message: str, code: str, details: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
-    """The error as the public SDK reads it."""
-    return {"statusCode": status, "message": message, "code": code, "details": details}
+    """The error as the public SDK reads it. What looks like a token in it is masked."""
+    told = [{key: without_tokens(str(value)) for key, value in d.items()} for d in details or []]
+    return {
+        "statusCode": status,
+        "message": without_tokens(message),
+        "code": code,
+        "details": told or None,
+    }
+
+
+def headers_of(error: errors.KeyturnError) -> dict[str, str]:
+    """What the status alone does not say: how to log in, when to come back."""
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, errors.Unready):
+        return {"Retry-After": str(_COME_BACK)}
+    return {}
 
 
 def body_of(error: errors.KeyturnError) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def apply(body: Apply, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
     if kind.startswith("provider-account/"):
         applied = apply_provider_account(runtime, actor, body.manifest, dry_run=dry_run)
         data = shapes.provider_account(applied)
-        return _answer(data, created=applied.created, existing=applied.existing, warnings=[])
+        existing = shapes.existing_provider_account(applied.existing)
+        return _answer(data, created=applied.created, existing=existing, warnings=[])
     raise InvalidInput(
         "manifest.type",
         "give virtual-account or provider-account/{aws,custom,hashicorp,slack}",

@@ -1,4 +1,4 @@
-"""A request id on every request: taken from the caller or made, logged, and answered."""
+"""Around every request: an id, a line in the log, and an answer whatever happens."""
 
 import re
 from typing import Any
@@ -6,17 +6,26 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import errors
+from core.tokens import without_tokens
 
 log = structlog.get_logger("api.request")
 
 _HEADER = "X-Request-Id"
 _ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BROKEN = "Keyturn could not answer; the log has the reason under this request's id."
 _QUIET = {"/healthz", "/readyz", "/api/v1/verify"}
 
 
 class RequestIds:
-    """Plain ASGI middleware; also answers every response with `Cache-Control: no-store`."""
+    """Plain ASGI middleware, around all others.
+
+    The id is the caller's or made here, and comes back with the answer, which nobody may keep
+    (`Cache-Control: no-store`). What should not happen is logged and answered with 500.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -26,7 +35,8 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(_HEADER, "")
-        request_id = given if _ALLOWED.fullmatch(given) else uuid4().hex
+        is_fit = _ALLOWED.fullmatch(given) and given == without_tokens(given)
+        request_id = given if is_fit else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         answered: dict[str, Any] = {}
 
@@ -39,7 +49,13 @@ class RequestIds:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, answer)
+            try:
+                await self._app(scope, receive, answer)
+            except Exception as error:
+                log.exception("broken", path=scope["path"], error=type(error).__name__)
+                if "status" in answered:
+                    raise
+                await JSONResponse(errors.body(500, _BROKEN, "error"), 500)(scope, receive, answer)
             if scope["path"] not in _QUIET:
                 log.info(
                     "answered",

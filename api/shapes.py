@@ -9,6 +9,20 @@ from services.account_views import AccountView
 from services.integrations import Applied
 
 _NEVER = "9999-12-31T23:59:59Z"
+# The integrations whose manifests the SDK reads; for any other it refuses the whole answer.
+_REFERENCE = {
+    "integration/notification-channel/email",
+    "integration/notification-channel/ms-teams-webhook",
+    "integration/notification-channel/pagerduty",
+    "integration/notification-channel/slack-bot",
+    "integration/notification-channel/slack-webhook",
+    "integration/secret-store/aws/parameter-store",
+    "integration/secret-store/aws/secrets-manager",
+    "integration/secret-store/azure/vault",
+    "integration/secret-store/custom/generic",
+    "integration/secret-store/gcp/gsm",
+    "integration/secret-store/hashicorp/vault",
+}
 
 
 def moment(value: datetime | None) -> str | None:
@@ -69,6 +83,14 @@ def provider_account(applied: Applied) -> dict[str, Any]:
         "createdAt": moment(account.created_at),
         "updatedAt": moment(account.updated_at),
     }
+
+
+def existing_provider_account(manifest: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a provider account was before, as far as the SDK can read it."""
+    if manifest is None:
+        return None
+    kinds = {item["type"] for item in manifest.get("integrations") or []}
+    return manifest if kinds <= _REFERENCE else None
 
 
 def _integration(row: Integration, account_fqn: str, applied: Applied) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from api import shapes
 from api.callers import Admin, TheRuntime
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Text
 from services.users import list_users
 
 router = APIRouter(prefix="/api/svc/v1", tags=["users"])
@@ -18,7 +18,7 @@ def list_(
     actor: Admin,
     limit: Limit = 100,
     offset: Offset = 0,
-    query: str = "",
+    query: Text = "",
     show_invalid: Annotated[bool, Query(alias="showInvalidUsers")] = False,
 ) -> dict[str, Any]:
     """The tenant's users, by e-mail."""

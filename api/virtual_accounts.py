@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import shapes
 from api.callers import Admin, TheRuntime
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Text
 from core.errors import NotFound
 from services import account_life, account_views, accounts, tokens
 
@@ -38,7 +38,7 @@ def list_(
     actor: Admin,
     limit: Limit = 100,
     offset: Offset = 0,
-    search: Annotated[str, Query(alias="nameSearchQuery", max_length=100)] = "",
+    search: Annotated[Text, Query(alias="nameSearchQuery")] = "",
 ) -> dict[str, Any]:
     """The tenant's virtual accounts, by name."""
     views, total = account_views.list_accounts(
@@ -62,7 +62,7 @@ def put(body: PutAccount, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
 
 
 @router.get("/exists")
-def exists(runtime: TheRuntime, actor: Admin, name: str) -> dict[str, bool]:
+def exists(runtime: TheRuntime, actor: Admin, name: Text) -> dict[str, bool]:
     """Whether an account of this name exists."""
     try:
         account_views.find_account(runtime, actor, name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import as_json, out, reported, said, table
+from cli.output import as_json, asked, out, reported, said, table, warned
 from cli.session import (
     AsJson,
     DataDir,
@@ -15,10 +15,12 @@ from cli.session import (
     duration,
     operator,
     runtime_for,
+    said_by,
     settings_with,
 )
 from core.errors import InvalidInput
 from core.tokens import Token
+from models import AccountState, TokenRow
 from services import account_life, account_views, accounts, tokens
 from services.account_views import AccountView
 from services.runtime import Runtime
@@ -104,9 +106,10 @@ def create(
             given["auto_rotate"] = {key: value for key, value in rotate.items() if value}
         if store:
             given["secret_store_configs"] = [_store(one) for one in store]
-        done = accounts.put_account(runtime, operator(runtime, tenant), given)
+        with said_by(_options(rotate, store or [])):
+            done = accounts.put_account(runtime, operator(runtime, tenant), given)
         for warning in done.warnings:
-            said(f"warning: {warning}")
+            warned(warning)
         if json_:
             as_json(_facts(runtime, done.view) | _token(done.token, show_token))
             return
@@ -143,7 +146,8 @@ def rotate(
         if length is None:
             made = tokens.rotate_account(runtime, actor, account_id)
         else:
-            made = tokens.regenerate_token(runtime, actor, account_id, grace=length)
+            with said_by({"gracePeriodInMinutes": "--grace"}):
+                made = tokens.regenerate_token(runtime, actor, account_id, grace=length)
         view = account_views.get_account(runtime, actor, account_id)
         if json_:
             as_json(_facts(runtime, view) | _token(made, show_token))
@@ -165,16 +169,16 @@ def revoke(
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         actor = operator(runtime, tenant)
         view = account_views.find_account(runtime, actor, name)
-        which = f"generation {generation}" if generation else "EVERY token"
+        live = {token.generation: token for token in _live(runtime, view)}
+        if generation is not None and generation not in live:
+            raise InvalidInput("--generation", f"{name} has no live generation {generation}")
+        which = "EVERY token" if generation is None else f"generation {generation}"
         if not yes:
-            typer.confirm(f"End {which} of {name} now? Its callers get 401 at once.", abort=True)
+            asked(f"End {which} of {name} now? Its callers get 401 at once.")
         if generation is None:
             ended = tokens.revoke_all(runtime, actor, view.account.id)
         else:
-            wanted = [t.id for t in view.tokens if t.generation == generation]
-            if not wanted:
-                raise InvalidInput("--generation", f"{name} has no live generation {generation}")
-            tokens.revoke_token(runtime, actor, view.account.id, wanted[0])
+            tokens.revoke_token(runtime, actor, view.account.id, live[generation].id)
             ended = 1
         as_json({"name": name, "ended": ended}) if json_ else said(f"{ended} tokens ended")
 
@@ -209,7 +213,7 @@ def delete(
         actor = operator(runtime, tenant)
         view = account_views.find_account(runtime, actor, name)
         if not yes:
-            typer.confirm(f"Delete {name}? Its {len(view.tokens)} live tokens end now.", abort=True)
+            asked(f"Delete {name}? Its {len(_live(runtime, view))} live tokens end now.")
         account_life.delete_account(runtime, actor, view.account.id, keep_copies=keep_copies)
         as_json({"name": name, "deleted": True}) if json_ else said(f"{name} is deleted")
 
@@ -238,14 +242,20 @@ def _facts(runtime: Runtime, view: AccountView) -> dict[str, Any]:
                 "last_four": token.last_four,
                 "valid_until": _when(token.valid_until),
             }
-            for token in view.tokens
-            if token.is_valid(runtime.now())
+            for token in _live(runtime, view)
         ],
     }
 
 
+def _live(runtime: Runtime, view: AccountView) -> list[TokenRow]:
+    """The tokens that work; one whose end is not recorded yet does not."""
+    now = runtime.now()
+    return [token for token in view.tokens if token.is_valid(now)]
+
+
 def _state(view: AccountView) -> str:
-    return "paused" if view.account.paused_at else view.account.state.value
+    active = view.account.state is AccountState.ACTIVE
+    return "paused" if active and view.account.paused_at else view.account.state.value
 
 
 def _when(moment: Any) -> str | None:
@@ -261,6 +271,16 @@ def _print(token: Token | None, show: bool) -> None:
         out.print(token.reveal(), markup=False, highlight=False)
 
 
+def _options(rotate: dict[str, str | None], stores: list[str]) -> dict[str, str]:
+    """Which option gave which part of the manifest."""
+    given = {name: f"--{name}" for name, value in rotate.items() if value}
+    options = {f"auto_rotate.{name}": option for name, option in given.items()}
+    if given:
+        options["auto_rotate"] = ", ".join(given.values())
+    options |= {f"secret_store_configs.{n}": f"--store {text}" for n, text in enumerate(stores)}
+    return options
+
+
 def _store(text: str) -> dict[str, str]:
     fqn, found, path = text.partition("=")
     if not found:
@@ -274,7 +294,7 @@ def _read(path: Path) -> dict[str, Any]:
         given = json.loads(text)
     except OSError as error:
         raise InvalidInput("--manifest", f"cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput("--manifest", "is not JSON") from None
     if not isinstance(given, dict):
         raise InvalidInput("--manifest", "is not a JSON object")

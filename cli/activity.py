@@ -10,7 +10,7 @@ from rich.text import Text
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.output import out
+from cli.output import out, plain
 from core.events import EventType, Severity
 from models import Action, Delivery, DeliveryState, Event, Integration, Lane, VirtualAccount
 from services.runtime import Runtime
@@ -114,7 +114,7 @@ class Activity:
 def _line(moment: datetime, verb: str, what: str, colour: str) -> Text:
     line = Text(f"{moment:%H:%M:%S}  ", style="dim")
     line.append(f"{verb:10}", style=colour)
-    line.append("".join(c if c.isprintable() else " " for c in what), style="default")
+    line.append(plain(what), style="default")
     return line
 
 

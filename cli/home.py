@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import inspect, select
 
-from core.errors import Conflict, MasterKeyMissing
+from core.errors import Conflict, MasterKeyMissing, Misconfigured
 from core.sealing import MasterKey
 from core.settings import Settings
 from models import WrappedKey
@@ -68,8 +68,14 @@ def open_home(settings: Settings) -> Iterator[Home]:
     """
     settings = settings.at_home()
     folder = settings.data_dir
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        opened = (folder / "lock").open("w")
+    except OSError as error:
+        raise Misconfigured(
+            f"The data folder {folder} cannot be used ({error.strerror}); give another --data-dir."
+        ) from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

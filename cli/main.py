@@ -1,8 +1,11 @@
 """The `keyturn` command."""
 
+import sys
+from io import TextIOWrapper
+
 import typer
 
-from cli import accounts, operate, run
+from cli import accounts, operate, run, tenants
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,11 +24,14 @@ app.command()(operate.recover)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
-app.add_typer(operate.admin, name="admin")
-app.add_typer(operate.tenants, name="tenants")
+app.add_typer(tenants.admin, name="admin")
+app.add_typer(tenants.tenants, name="tenants")
 app.add_typer(operate.clock, name="clock")
 
 
 def main() -> None:
     """The entry point of the distribution."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the reader's encoding lacks becomes a "?"
+            stream.reconfigure(errors="replace")
     app()

@@ -1,18 +1,16 @@
-"""keyturn migrate, doctor, plan, plugins, and the small groups: keys, admin, lanes, clock."""
+"""keyturn migrate, doctor, plan, plugins, recover, and the small groups: keys, lanes, clock."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
-from cli.output import REFUSED, as_json, err, out, reported, said, table
+from cli.output import REFUSED, as_json, asked, err, out, plain, reported, said, table
 from cli.session import (
     AsJson,
     DataDir,
     TenantName,
-    duration,
     operator,
     runtime_for,
     settings_with,
@@ -22,17 +20,15 @@ from core.durations import write_duration
 from core.errors import KeyturnError
 from core.plugins import Family, kinds, load
 from core.sealing import MasterKey
+from core.settings import Settings
 from services import bootstrap, integrations, plan, recovery
 from services.doctor import Health, examine
 from services.keys import rewrap
 from services.migrating import migrate as migrate_schema
 from services.pulse import trust_clock
-from services.tenants import Limits, set_limits
 from workers.app import make_app
 
 keys = typer.Typer(no_args_is_help=True, help="Master keys.")
-admin = typer.Typer(no_args_is_help=True, help="The first admin.")
-tenants = typer.Typer(no_args_is_help=True, help="Tenants.")
 lanes = typer.Typer(no_args_is_help=True, help="Lanes: what is sent to each destination.")
 clock = typer.Typer(no_args_is_help=True, help="The clock that Keyturn goes by.")
 
@@ -41,8 +37,10 @@ _COLOURS = {Health.OK: "green", Health.WARNING: "yellow", Health.FAILED: "bold r
 
 def migrate(data_dir: DataDir = None, json_: AsJson = False) -> None:
     """Brings the database's schema to this release. Safe to repeat, and while others run."""
-    settings = settings_with(data_dir=data_dir)
-    with reported(), runtime_for(settings, needs_schema=False) as runtime:
+    with (
+        reported(),
+        runtime_for(settings_with(data_dir=data_dir), needs_schema=False) as runtime,
+    ):
         before, after = migrate_schema(runtime.database)
         bootstrap.ensure_installation(runtime)
         if json_:
@@ -55,27 +53,30 @@ def migrate(data_dir: DataDir = None, json_: AsJson = False) -> None:
 
 def doctor(data_dir: DataDir = None, json_: AsJson = False) -> None:
     """Looks at everything a working installation needs. Exit code 1 if something failed."""
-    settings = settings_with(data_dir=data_dir)
     host = HostClock()  # the database's clock is one of the things that may not answer
-    with reported(), runtime_for(settings, needs_schema=False, clock=host) as runtime:
-
-        def ping_broker() -> None:
-            if settings.broker_url is not None:
-                with make_app(settings).connection_for_write(connect_timeout=2) as connection:
-                    connection.ensure_connection(max_retries=1, timeout=2)
-
+    with (
+        reported(),
+        runtime_for(settings_with(data_dir=data_dir), needs_schema=False, clock=host) as runtime,
+    ):
         found = []
-        for finding in examine(runtime, ping_broker):
+        for finding in examine(runtime, lambda: _ping_broker(runtime.settings)):
             found.append(finding)
             if not json_:
                 out.print(f"[{_COLOURS[finding.health]}]{finding.health:8}[/] ", end="")
-                out.print(f"{finding.what}: {finding.said}", markup=False, highlight=False)
+                line = plain(f"{finding.what}: {finding.said}")
+                out.print(line, markup=False, highlight=False)
                 if finding.todo and finding.health is not Health.OK:
-                    out.print(f"         {finding.todo}", markup=False, highlight=False)
+                    out.print(f"         {plain(finding.todo)}", markup=False, highlight=False)
         if json_:
             as_json([vars(finding) for finding in found])
         if any(finding.health is Health.FAILED for finding in found):
             raise typer.Exit(REFUSED)
+
+
+def _ping_broker(settings: Settings) -> None:
+    if settings.broker_url:
+        with make_app(settings).connection_for_write(connect_timeout=2) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
 
 
 def plan_(
@@ -89,11 +90,11 @@ def plan_(
         actor = operator(runtime, tenant)
         total = plan.count_scheduled(runtime, actor)
         made = plan.Plan(until=runtime.now())
-        with Progress(console=err, transient=True, disable=json_) as progress:
+        with _progress(json_) as progress:
             bar = progress.add_task("Reading accounts", total=total)
             for grown in plan.make_plan(runtime, actor, days=days):
                 made = grown
-                progress.advance(bar, 1_000)
+                progress.advance(bar, plan.PAGE)
         if json_:
             as_json(
                 {
@@ -149,66 +150,13 @@ def keys_new() -> None:
 @keys.command("rotate")
 def keys_rotate(data_dir: DataDir = None, json_: AsJson = False) -> None:
     """Wraps every data key with the first master key of the list; nothing stops meanwhile."""
-    settings = settings_with(data_dir=data_dir)
-    with reported(), runtime_for(settings) as runtime:
-        masters = settings.keys()
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        masters = runtime.settings.keys()
         changed = runtime.database.write(lambda session: rewrap(session, masters, runtime.now()))
         if json_:
             as_json({"rewrapped": changed, "master_key": masters.first.id})
         else:
             said(f"{changed} data keys are now wrapped with master key {masters.first.id}.")
-
-
-@admin.command("bootstrap")
-def admin_bootstrap(
-    out_file: Annotated[Path, typer.Option("--out", help="Where the token is written, 0600.")],
-    tenant: Annotated[str, typer.Option(help="The tenant's name.")] = "default",
-    email: Annotated[str, typer.Option(help="The admin's e-mail address.")] = "admin@localhost",
-    data_dir: DataDir = None,
-) -> None:
-    """Makes the tenant if need be, and its first admin, once; the token is valid for 30 days."""
-    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        bootstrap.ensure_installation(runtime)
-        tenant_id = bootstrap.ensure_tenant(runtime, tenant, limits=Limits(), admin_email=email)
-        bootstrap.bootstrap_admin(runtime, tenant_id, out_file)
-        said(f"The first admin's token is in {out_file}.")
-
-
-@tenants.command("create")
-def tenants_create(
-    name: Annotated[str, typer.Argument(help="The tenant's name.")],
-    email: Annotated[str, typer.Option(help="Its admin's e-mail address.")],
-    data_dir: DataDir = None,
-) -> None:
-    """Makes a tenant with keys of its own; a second call changes nothing."""
-    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        bootstrap.ensure_installation(runtime)
-        bootstrap.ensure_tenant(runtime, name, limits=Limits(), admin_email=email)
-        said(f"Tenant {name} is there.")
-
-
-@tenants.command("limits")
-def tenants_limits(
-    smallest_interval: Annotated[str | None, typer.Option(help="30d, 12h, 90s")] = None,
-    smallest_grace: Annotated[str | None, typer.Option(help="1d, 10m")] = None,
-    max_hold: Annotated[str | None, typer.Option(help="The default maximum hold.")] = None,
-    pick_up: Annotated[str | None, typer.Option(help="Time to pick up a late key.")] = None,
-    data_dir: DataDir = None,
-    tenant: TenantName = None,
-    json_: AsJson = False,
-) -> None:
-    """Shows a tenant's limits for rotation, and changes those that are given."""
-    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        now = set_limits(
-            runtime,
-            operator(runtime, tenant),
-            smallest_interval=duration("--smallest-interval", smallest_interval),
-            smallest_grace=duration("--smallest-grace", smallest_grace),
-            max_hold=duration("--max-hold", max_hold),
-            pick_up=duration("--pick-up", pick_up),
-        )
-        written = {name: write_duration(value) for name, value in vars(now).items()}
-        as_json(written) if json_ else table("Limits", ("", ""), list(written.items()))
 
 
 def recover(
@@ -220,15 +168,15 @@ def recover(
     json_: AsJson = False,
 ) -> None:
     """After a restored database or a lost master key: every account's key is turned."""
-    settings = settings_with(data_dir=data_dir)
-    with reported(), runtime_for(settings) as runtime:
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         total = recovery.count_accounts(runtime)
         if not yes:
-            typer.confirm(f"Turn the keys of all {total} accounts now?", abort=True)
-        forgotten = recovery.replace_lost_keys(runtime, settings.keys()) if lost_key else []
+            asked(f"Turn the keys of all {total} accounts now?")
+        masters = runtime.settings.keys()
+        forgotten = recovery.replace_lost_keys(runtime, masters) if lost_key else []
         epoch = recovery.raise_epoch(runtime)
         turned = 0
-        with Progress(console=err, transient=True, disable=json_) as progress:
+        with _progress(json_) as progress:
             bar = progress.add_task("Turning keys", total=total)
             for batch in recovery.turn_every_key(runtime, "recovery"):
                 turned += batch
@@ -287,6 +235,11 @@ def clock_trust(data_dir: DataDir = None) -> None:
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         runtime.change(trust_clock)
         said("The clock is trusted again.")
+
+
+def _progress(quiet: bool) -> Progress:
+    """A bar on stderr, where somebody watches."""
+    return Progress(console=err, transient=True, disable=quiet or not err.is_terminal)
 
 
 def _least(floor: plan.Floor) -> str:

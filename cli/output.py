@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from core import errors
@@ -20,7 +20,9 @@ _PIPED = 160  # columns, where nobody can say how wide the reader's window is
 
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, soft_wrap=True, width=None if stream.isatty() else _PIPED)
+    width = None if stream.isatty() else _PIPED
+    # Names hold colons: without this, `acme:aws:key:...` would be shown with a drawn key.
+    return Console(stderr=stderr, soft_wrap=True, width=width, emoji=False)
 
 
 out = _console()
@@ -47,6 +49,8 @@ def reported() -> Iterator[None]:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "KEYTURN_" + "_".join(str(part) for part in first["loc"]).upper()
         fail(f"{name}: {first['msg']}", MISCONFIGURED)
+    except UnicodeEncodeError:
+        fail("The command line holds bytes that are not text.", REFUSED)
     except DBAPIError as error:
         fail(
             f"The database does not answer as expected ({type(error.orig).__name__}): "
@@ -56,8 +60,13 @@ def reported() -> Iterator[None]:
 
 
 def fail(message: str, code: int) -> None:
-    err.print(f"[bold red]error[/] {escape(message)}")
+    err.print(Text.assemble(("error", "bold red"), " ", plain(message)))
     raise typer.Exit(code)
+
+
+def plain(text: object) -> str:
+    """`text` without what a terminal would obey: a name's control characters become spaces."""
+    return "".join(c if c.isprintable() else " " for c in str(text))
 
 
 def as_json(value: Any) -> None:
@@ -67,13 +76,24 @@ def as_json(value: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout; what users named is shown as it is, never as markup."""
-    made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    shown = Text(plain(title), style="table.title")
+    made = Table(title=shown, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*(Text("" if cell is None else plain(cell)) for cell in row))
     out.print(made)
 
 
 def said(message: str) -> None:
-    out.print(escape(message))
+    out.print(plain(message), markup=False)
+
+
+def warned(message: str) -> None:
+    """To stderr, beside whatever is on stdout."""
+    err.print(Text.assemble(("warning", "yellow"), " ", plain(message)))
+
+
+def asked(question: str) -> None:
+    """Goes on if the answer is yes. Asks on stderr: stdout may be read by a program."""
+    typer.confirm(plain(question), abort=True, err=True)

@@ -8,9 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 
-from api.app import create_app
 from cli import demo
 from cli.activity import Activity
 from cli.home import open_home
@@ -94,7 +92,7 @@ def beat() -> None:
 
 def _production() -> Settings:
     settings = settings_with()
-    if settings.broker_url is None:
+    if not settings.broker_url:
         raise Misconfigured(
             "Set KEYTURN_BROKER_URL (redis://... or amqp://...): separate processes cannot "
             "share the in-memory broker of `keyturn up`."
@@ -144,6 +142,10 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 def _serve(runtime: Runtime, listener: socket.socket) -> None:
     """Answers until SIGINT or SIGTERM; requests under way are finished."""
+    import uvicorn  # noqa: PLC0415 - a worker needs none of these 15 MB
+
+    from api.app import create_app  # noqa: PLC0415
+
     config = uvicorn.Config(
         create_app(runtime),
         log_config=None,

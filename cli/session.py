@@ -1,19 +1,21 @@
 """One command's runtime: settings from the environment, a bell if there is a broker."""
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from core import logs
 from core.actors import Actor
 from core.clock import Clock
 from core.durations import parse_duration
-from core.errors import InvalidInput
+from core.errors import InvalidInput, Misconfigured
 from core.settings import Settings
 from services.bootstrap import only_tenant
 from services.migrating import check_schema
@@ -35,7 +37,15 @@ def settings_with(**given: Any) -> Settings:
     Without a database's URL they are those of the data folder, as `keyturn up` has them.
     """
     settings = Settings(**{key: value for key, value in given.items() if value is not None})
-    return settings if settings.database_url is not None else settings.at_home()
+    if settings.database_url is None:
+        return settings.at_home()
+    try:
+        make_url(settings.database).get_dialect().import_dbapi()
+    except (ArgumentError, ImportError):
+        raise Misconfigured(
+            "KEYTURN_DATABASE_URL: give a URL like postgresql+psycopg://user:password@host/keyturn"
+        ) from None
+    return settings
 
 
 @contextmanager
@@ -47,7 +57,7 @@ def runtime_for(
     runtime = build(settings, clock=clock)
     with ExitStack() as stack:
         stack.callback(runtime.close)
-        if settings.broker_url is not None:
+        if settings.broker_url:
             stack.enter_context(ringing(runtime))
         if needs_schema:
             check_schema(runtime.database)
@@ -69,3 +79,16 @@ def duration(option: str, text: str | None) -> timedelta | None:
         return None if text is None else parse_duration(text)
     except ValueError as error:
         raise InvalidInput(option, str(error)) from None
+
+
+@contextmanager
+def said_by(options: Mapping[str, str]) -> Iterator[None]:
+    """An error about a field, or about a part of it, names the option that gave it instead."""
+    try:
+        yield
+    except InvalidInput as error:
+        for field, option in options.items():
+            if f"{error.field}.".startswith(f"{field}."):
+                what = str(error).removeprefix(f"{error.field}: ")
+                raise InvalidInput(option, what) from None
+        raise

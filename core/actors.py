@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,9 @@ class Actor:
     address: str | None = None
     request_id: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """What the audit log keeps."""
+    @cached_property
+    def audited(self) -> dict[str, Any]:
+        """What the audit log keeps of it."""
         told = {
             "kind": self.kind.value,
             "name": self.name,

@@ -4,13 +4,14 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _WRITTEN = re.compile(r"(?:\d+(?:\.\d+)?[wdhms])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([wdhms])")
 _ISO = TypeAdapter(timedelta)
 _LONGEST = timedelta(days=36_500)
+_FORMS = "give a duration like 90s, 30m, 12h, 7d or P45D"
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -21,9 +22,9 @@ def parse_duration(value: Any) -> timedelta:
         seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(value))
         length = timedelta(seconds=min(seconds, _LONGEST.total_seconds() + 1))
     elif isinstance(value, str) and value.strip().startswith("P"):
-        length = _ISO.validate_python(value.strip())
+        length = _read_iso(value.strip())
     else:
-        raise ValueError("give a duration like 90s, 30m, 12h, 7d or P45D")
+        raise ValueError(_FORMS)
     if not timedelta(0) <= length <= _LONGEST:
         raise ValueError("give a duration between 0 and 100 years")
     return length
@@ -31,15 +32,22 @@ def parse_duration(value: Any) -> timedelta:
 
 def write_duration(length: timedelta) -> str:
     """The shortest of the written forms: 1 day and 12 hours is `1d12h`, nothing is `0s`."""
-    seconds = length.total_seconds()
+    seconds, below = divmod(length, timedelta(seconds=1))
     parts = []
     for unit in "dhm":
         count, seconds = divmod(seconds, _UNITS[unit])
         if count:
-            parts.append(f"{int(count)}{unit}")
-    if seconds:
-        parts.append(f"{seconds:.3g}s")
+            parts.append(f"{count}{unit}")
+    if seconds or below:
+        parts.append(f"{seconds}.{below.microseconds:06}".rstrip("0").rstrip(".") + "s")
     return "".join(parts) or "0s"
+
+
+def _read_iso(text: str) -> timedelta:
+    try:
+        return _ISO.validate_python(text)
+    except ValidationError:
+        raise ValueError(_FORMS) from None  # pydantic's words quote what was given
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

@@ -1,21 +1,22 @@
 """Structured logs. A token that strays into a line is masked before it is written."""
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
-_TOKEN = re.compile(r"tfy_(?:vat|pat)_[0-9A-Za-z]{8,}")
+from core.tokens import without_tokens
 
 
 def configure(*, json: bool, level: str, stream: TextIO | None = None) -> None:
     """Sends every log line of this process, the libraries' too, to `stream` (stderr)."""
-    renderer = (
-        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if not json:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -57,7 +58,7 @@ def mask_tokens(
     """A belt beside the braces: nothing that looks like a token leaves in a log line."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = _TOKEN.sub("tfy_***", value)
+            event[key] = without_tokens(value)
         elif not isinstance(value, int | float | bool | None):
-            event[key] = _TOKEN.sub("tfy_***", str(value))
+            event[key] = without_tokens(str(value))
     return event

@@ -4,6 +4,7 @@ Accepts the reference's snake_case and the camelCase that its SDK makes of dicts
 manifest is kept as it was given, in the reference's spelling.
 """
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -21,17 +23,23 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
-from core.policy import Policy, check_schedule
+from core.policy import Policy, check_schedule, check_timezone
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _FREE = {"tags"}  # what is below these keys is the user's own
+_UNTEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text and UTF-8 cannot hold these
+_DEEPEST = 32
+# What the reference's `notification_target` may be; None: there is none.
+_REFERENCE_TARGETS = {None, "email", "slack-bot", "slack-webhook", "pagerduty", "ms-teams-webhook"}
 
 Model = TypeVar("Model")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,34}[a-z0-9]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def check_name(name: str) -> str:
@@ -44,7 +52,15 @@ def check_name(name: str) -> str:
     return name
 
 
+def _day(value: Any) -> Any:
+    """A date as text: pydantic would read a number as seconds."""
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("give a date like 2026-12-31")
+
+
 Name = Annotated[str, AfterValidator(check_name)]
+Day = Annotated[date, BeforeValidator(_day)]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}$")]
 
 
@@ -127,7 +143,7 @@ class ChannelTarget(_Part):
 
 def _form(target: Any) -> str:
     kind = target.get("type") if isinstance(target, dict) else getattr(target, "type", None)
-    return kind if kind in {"email", "slack-bot"} else "other"
+    return kind if isinstance(kind, str) and kind in {"email", "slack-bot"} else "other"
 
 
 NoticeTarget = Annotated[
@@ -149,7 +165,7 @@ class VirtualAccountManifest(_Part):
     name: Name
     type: Literal["virtual-account"] = "virtual-account"
     permissions: Annotated[list[Permission], Field(min_length=1, max_length=500)] | None = None
-    expiration_date: date | None = None
+    expiration_date: Day | None = None
     auto_rotate: AutoRotate | None = None
     notification_target: NoticeTarget | None = None
     notification_targets: Annotated[list[NoticeTarget], Field(max_length=20)] | None = None
@@ -182,6 +198,8 @@ class VirtualAccountManifest(_Part):
         """The end of the expiration date, UTC: the account is valid through that day."""
         if self.expiration_date is None:
             return None
+        if self.expiration_date == date.max:  # which has no next day
+            return datetime.max.replace(tzinfo=UTC)
         day = datetime.combine(self.expiration_date, datetime.min.time(), UTC)
         return day + timedelta(days=1)
 
@@ -212,32 +230,70 @@ def parse(adapter: TypeAdapter[Model], given: Any, *, below: str = "") -> Model:
     try:
         return adapter.validate_python(given)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join(str(part) for part in first["loc"]) or "manifest"
-        message = first["msg"].removeprefix("Value error, ")
-        raise InvalidInput(f"{below}{path}", message) from None
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = (below + ".".join(str(part) for part in first["loc"])).removesuffix(".")
+        raise InvalidInput(field or "manifest", _said(first)) from None
 
 
-def reference_spelling(given: Any) -> Any:
-    """Keys in camelCase become the reference's snake_case; `ownedBy` as the reference has it."""
+def _said(error: ErrorDetails) -> str:
+    """Pydantic's words, except where they quote what was given."""
+    if error["type"] == "union_tag_invalid":
+        return f"give one of {error['ctx']['expected_tags']}"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def reference_spelling(given: dict[str, Any]) -> dict[str, Any]:
+    """Keys in camelCase become the reference's snake_case; `ownedBy` as the reference has it.
+
+    InvalidInput for what no database or JSON document can hold.
+    """
+    _check_storable(given, "", 0)
+    spelled: dict[str, Any] = _spelled(given)
+    return spelled
+
+
+def _check_storable(given: Any, path: str, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise InvalidInput(path, f"this is nested more than {_DEEPEST} levels deep")
+    if isinstance(given, str) and _UNTEXT.search(given):
+        raise InvalidInput(path, "this text has a NUL character or half a surrogate pair")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise InvalidInput(path, "give a finite number")
+    if isinstance(given, dict):
+        for key, value in given.items():
+            _check_storable(key, path or "manifest", depth)
+            _check_storable(value, f"{path}.{key}" if path else key, depth + 1)
     if isinstance(given, list):
-        return [reference_spelling(item) for item in given]
+        for number, item in enumerate(given):
+            _check_storable(item, f"{path}.{number}", depth + 1)
+
+
+def _spelled(given: Any) -> Any:
+    if isinstance(given, list):
+        return [_spelled(item) for item in given]
     if not isinstance(given, dict):
         return given
     spelled = {}
     for key, value in given.items():
-        snake = _CAMEL.sub(r"_\1", str(key)).lower() if not str(key).isupper() else str(key)
+        snake = _CAMEL.sub(r"_\1", key).lower() if not key.isupper() else key
         name = "ownedBy" if snake == "owned_by" else snake
-        spelled[name] = value if snake in _FREE else reference_spelling(value)
+        spelled[name] = value if snake in _FREE else _spelled(value)
     return {key: value for key, value in spelled.items() if value is not None}
 
 
 def answered(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest as clients read it: the SDK needs auto_rotate's two day fields."""
-    if not manifest.get("auto_rotate"):
-        return manifest
-    rotate = {"auto_rotate_interval": 360, "grace_period": 30, **manifest["auto_rotate"]}
-    return {**manifest, "auto_rotate": rotate}
+    """The manifest as clients read it: the SDK needs auto_rotate's two day fields.
+
+    It also refuses a whole answer, lists included, for a `notification_target` of a type that it
+    does not know: one of ours is shown as the only one of `notification_targets`.
+    """
+    told = dict(manifest)
+    if told.get("auto_rotate") is not None:
+        days = {"auto_rotate_interval": 360, "grace_period": 30}
+        told["auto_rotate"] = {**days, **told["auto_rotate"]}
+    if told.get("notification_target", {}).get("type") not in _REFERENCE_TARGETS:
+        told["notification_targets"] = [told.pop("notification_target")]
+    return told
 
 
 def check_policy(
@@ -249,6 +305,7 @@ def check_policy(
     max_live_generations: int,
 ) -> None:
     """Raises InvalidInput unless the tenant's limits allow this policy."""
+    check_timezone(policy.timezone)
     if policy.schedule is not None:
         check_schedule(policy.schedule, policy.timezone, now)
     gap = policy.shortest_gap(now)

@@ -17,6 +17,7 @@ from cronsim import CronSim, CronSimError
 from core.errors import InvalidInput
 
 _FIRINGS_CHECKED = 100
+_FIELDS = 5
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class Policy:
     def _firings(self, after: datetime) -> Iterator[datetime]:
         assert self.schedule is not None
         local = after.astimezone(ZoneInfo(self.timezone))
-        return (firing.astimezone(UTC) for firing in CronSim(self.schedule, local))
+        firings = (firing.astimezone(UTC) for firing in CronSim(self.schedule, local))
+        # In an hour that the clocks repeat, the first one may lie in the hour's first pass.
+        return (firing for firing in firings if firing > after)
 
     def _offset(self, account: UUID) -> timedelta:
         """Where in the spread this account stands: the same for ever, even over accounts."""
@@ -79,21 +82,28 @@ class Policy:
         return self.spread * fraction
 
 
-def check_schedule(schedule: str, timezone: str, now: datetime) -> None:
-    """Raises InvalidInput unless `schedule` is a cron expression that fires in `timezone`."""
+def check_timezone(timezone: str) -> ZoneInfo:
+    """The time zone of this name; InvalidInput unless there is one."""
     try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
         raise InvalidInput(
             "auto_rotate.timezone", "give an IANA time zone like Europe/Berlin"
         ) from None
+
+
+def check_schedule(schedule: str, timezone: str, now: datetime) -> None:
+    """Raises InvalidInput unless `schedule` is a cron expression that fires in `timezone`."""
+    zone = check_timezone(timezone)
     try:
-        next(CronSim(schedule, now.astimezone(zone)))
-    except (CronSimError, StopIteration):
+        firing = next(CronSim(schedule, now.astimezone(zone)), None)
+    except CronSimError:
+        firing = None
+    if firing is None or len(schedule.split()) != _FIELDS:  # a sixth one would be seconds
         raise InvalidInput(
             "auto_rotate.schedule",
             "give a cron expression of five fields that fires, like '0 3 * * MON'",
-        ) from None
+        )
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,9 @@ class DataKey:
         return head + nonce + self._cipher.encrypt(nonce, value, identity)
 
     def open(self, sealed: bytes, identity: bytes) -> bytes:
+        """What was sealed with this key for this row; SealBroken for anything else."""
+        if data_key_number(sealed) != self.number:
+            raise SealBroken
         return _open(self._cipher, sealed[:1], sealed[5:], identity)
 
 

@@ -3,14 +3,23 @@
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.durations import Duration
 from core.errors import Misconfigured
 from core.sealing import MasterKey, MasterKeys
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+]
 
 
 def _data_dir() -> Path:
@@ -77,7 +86,10 @@ class Settings(BaseSettings):
     log_json: bool = Field(
         default=False, description="Logs as JSON lines (for collectors) instead of text."
     )
-    log_level: str = Field(default="INFO", description="The least level that is logged.")
+    log_level: LogLevel = Field(
+        default="INFO",
+        description="The least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+    )
 
     def at_home(self) -> Self:
         """These settings in a data folder of one's own, where more is allowed."""
@@ -122,4 +134,8 @@ def _read(path: Path) -> list[str]:
     except OSError as error:
         raise Misconfigured(
             f"The master keys' file {path} cannot be read: {error.strerror}."
+        ) from None
+    except UnicodeDecodeError:
+        raise Misconfigured(
+            f"The master keys' file {path} is not text: put base64 in it."
         ) from None

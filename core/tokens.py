@@ -5,6 +5,7 @@ then the CRC-32 of all before as 6 characters of base62. The checksum lets a ver
 refuse garbage without asking the database; it is not a protection.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY = 43  # 62**43 > 2**256
 _CHECK = 6  # 62**6 > 2**32
 _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
+_LOOKALIKE = re.compile(r"tfy_(?:vat|pat)_[0-9A-Za-z]{8,}")
 
 
 class TokenKind(StrEnum):
@@ -69,6 +71,11 @@ def recognise(text: str) -> Token | None:
     if _base62(crc32(body.encode()), _CHECK) != check:
         return None
     return Token(text)
+
+
+def without_tokens(text: str) -> str:
+    """`text` with everything that looks like a token masked."""
+    return _LOOKALIKE.sub("tfy_***", text)
 
 
 def _base62(number: int, width: int) -> str:

@@ -64,7 +64,8 @@ class Delivery(OfTenant, Base):
 
     `claim` is the fence and only ever counts up; `failures` is for backoff and a resume
     resets it. `document` is the physical thing in a store that a send changes: at most one
-    send per document is under way. What a retry sends is fixed here, so it is the same.
+    send per document is under way. What a retry sends is fixed by `revision` and `generation`
+    here and by the event's facts, so it is the same.
     """
 
     __tablename__ = "deliveries"
@@ -130,13 +131,14 @@ class Delivery(OfTenant, Base):
     address: Mapped[str | None] = mapped_column(String(320))
     revision: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)
-    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     priority: Mapped[int] = mapped_column(SmallInteger)
-    state: Mapped[DeliveryState] = mapped_column(Name(DeliveryState), default=DeliveryState.PENDING)
+    state: Mapped[DeliveryState] = mapped_column(
+        Name(DeliveryState), default=DeliveryState.PENDING, server_default=text("'pending'")
+    )
     due_at: Mapped[datetime]
     leased_until: Mapped[datetime | None]
-    claim: Mapped[int] = mapped_column(default=0)
-    failures: Mapped[int] = mapped_column(default=0)
+    claim: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     error: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]

@@ -53,7 +53,9 @@ def _copy(session: Session, table: Table, rows: Sequence[Row]) -> None:
     defaults = {
         c.name: c.default.arg
         for c in table.columns
-        if c.name not in rows[0] and isinstance(c.default, ScalarElementColumnDefault)
+        if c.name not in rows[0]
+        and c.server_default is None
+        and isinstance(c.default, ScalarElementColumnDefault)
     }
     names = list(rows[0])
     columns = [table.columns[name] for name in (*names, *defaults)]

@@ -20,8 +20,9 @@ from core.errors import KeyturnError, PluginNotInstalled, PluginUnknown
 from core.plugins import Family, Plugin
 from models import Installation, Lane
 from services import lanes
+from services.claiming import Claimed, claim
 from services.judging import pause
-from services.lanes import START_WITHIN, Claimed, Turn
+from services.lanes import START_WITHIN, Turn
 from services.runtime import Runtime
 from services.sending import Outcome, Result, send
 from services.settling import settle
@@ -32,6 +33,7 @@ SLICE = timedelta(seconds=5)
 _SETTLE_ROWS = 100
 _SETTLE_SECONDS = 0.05
 _PATIENCE = 1.0  # seconds: no more is claimed than can start within this
+_AHEAD = 8  # times the concurrency: enough to send while the last batch is settled
 
 
 @dataclass(frozen=True)
@@ -137,13 +139,11 @@ class _Slice:
     def _claim(self, most: int) -> tuple[list[tuple[Claimed, float]], datetime | None]:
         """What to send, each with the time (on the process's own clock) it must start by."""
         elapsed, now = self.runtime.clock.elapsed(), self.runtime.now()
-        claim = self.runtime.database.write(
-            lambda session: lanes.claim(session, self.turn, now, most)
-        )
+        got = self.runtime.database.write(lambda session: claim(session, self.turn, now, most))
         return [
             (one, elapsed + (one.send_at - now + START_WITHIN).total_seconds())
-            for one in claim.deliveries
-        ], claim.again_at
+            for one in got.deliveries
+        ], got.again_at
 
     def _send(self, claimed: Claimed, start_by: float) -> None:
         """Waits for the delivery's own instant, then sends."""
@@ -154,7 +154,7 @@ class _Slice:
         self.outcomes.put(send(self.runtime, self.turn, self.plugin, claimed, self.epoch, start_by))
         took = max(self.runtime.clock.elapsed() - began, 0.001)
         in_time = int(self.turn.lane.concurrency * _PATIENCE / took)
-        self.window = max(min(in_time, 4 * self.turn.lane.concurrency), 1)
+        self.window = max(min(in_time, _AHEAD * self.turn.lane.concurrency), 1)
 
     def _ended(self, under_way: int) -> list[Outcome]:
         """The next batch of outcomes: a full one, or what came within the settling time."""

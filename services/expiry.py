@@ -5,7 +5,6 @@ Each claims accounts that no other holds, in batches; a second call does the nex
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.events import EventType
 from models import Target, TokenRow, TokenState, VirtualAccount
 from services import bulk
-from services.outbox import Outbox
+from services.outbox import Outbox, written
 from services.runtime import Runtime
 
 BATCH = 500
@@ -116,11 +115,7 @@ def _facts(account: VirtualAccount, token: TokenRow) -> dict[str, Any]:
         "account": account.name,
         "generation": token.generation,
         "last_four": token.last_four,
-        "grace_until": _written(token.grace_until),
-        "hold_until": _written(token.hold_until),
-        "valid_until": _written(token.valid_until),
+        "grace_until": written(token.grace_until),
+        "hold_until": written(token.hold_until),
+        "valid_until": written(token.valid_until),
     }
-
-
-def _written(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""

@@ -21,8 +21,16 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
     """
     if not accounts:
         return 0
-    held = session.scalars(
-        select(TokenRow).where(
+    held = session.execute(
+        select(
+            TokenRow.tenant_id,
+            TokenRow.id,
+            TokenRow.account_id,
+            TokenRow.generation,
+            TokenRow.grace_until,
+            TokenRow.hold_until,
+            TokenRow.pick_up,
+        ).where(
             bulk.among(session, TokenRow.account_id, accounts),
             TokenRow.state == TokenState.GRACE,
             TokenRow.released_at.is_(None),
@@ -31,7 +39,7 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
     if not held:
         return 0
     reached = _reached(session, {token.account_id for token in held})
-    released = 0
+    released = []
     for token in held:
         generation = reached.get(token.account_id)
         if generation is not None and generation <= token.generation:
@@ -39,15 +47,22 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
         assert token.grace_until is not None
         assert token.hold_until is not None
         assert token.pick_up is not None
-        token.released_at = now
-        token.valid_until = policy.release(
+        until = policy.release(
             now=now,
             grace_until=token.grace_until,
             hold_until=token.hold_until,
             pick_up=token.pick_up,
         )
-        released += 1
-    return released
+        released.append(
+            {
+                "tenant_id": token.tenant_id,
+                "id": token.id,
+                "released_at": now,
+                "valid_until": until,
+            }
+        )
+    bulk.update_each(session, TokenRow, released)
+    return len(released)
 
 
 def _reached(session: Session, accounts: set[UUID]) -> dict[UUID, int]:

@@ -28,7 +28,7 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
             _answered(lane)
             lane.succeeded_at = outbox.now
             lane.last_error = None
-            if outcome.claimed.delivery.failures >= _TOLD_AT:
+            if outcome.claimed.failures >= _TOLD_AT:
                 _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
         case Result.PLACE_REFUSED:
             _answered(lane)
@@ -38,7 +38,7 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
             lanes.throttle(session, lane, outbox.now + wait)
         case Result.TRANSIENT:
             _failed(outbox, lane, outcome)
-            if outcome.claimed.delivery.failures + 1 == _TOLD_AT:
+            if outcome.claimed.failures + 1 == _TOLD_AT:
                 _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
         case Result.DESTINATION_REFUSED:
             lane.refusals += 1
@@ -79,30 +79,30 @@ def _tell_account(
     session: Session, outbox: Outbox, outcome: Outcome, event_type: EventType
 ) -> None:
     """The account's people hear how its copy fares. A notice that fails tells nobody."""
-    delivery, place = outcome.claimed.delivery, outcome.claimed.place
-    if outcome.action is Action.NOTICE or delivery.account_id is None or place is None:
+    sent = outcome.claimed
+    if sent.action is Action.NOTICE or sent.account_id is None or sent.place_id is None:
         return
     if outcome.error:
         session.execute(
             update(Place)
-            .where(Place.id == place.id, Place.tenant_id == place.tenant_id)
+            .where(Place.id == sent.place_id, Place.tenant_id == sent.tenant_id)
             .values(last_error=outcome.error)
             .execution_options(synchronize_session=False)
         )
-    account = session.get_one(VirtualAccount, (delivery.account_id, delivery.tenant_id))
+    account = session.get_one(VirtualAccount, (sent.account_id, sent.tenant_id))
     facts = {
         "account": account.name,
-        "path": place.path,
-        "generation": delivery.generation,
+        "path": sent.path,
+        "generation": sent.generation,
         "error": outcome.error or "",
         "will_retry": outcome.result is Result.TRANSIENT,
     }
-    of_account = Target.account_id == delivery.account_id
+    of_account = Target.account_id == sent.account_id
     outbox.tell(
-        delivery.tenant_id,
+        sent.tenant_id,
         event_type,
         account_id=account.id,
-        lane_id=delivery.lane_id,
+        lane_id=sent.lane_id,
         facts=facts,
         targets=_targets(session, of_account),
     )

@@ -1,8 +1,8 @@
 """Minting: one account's next token and everything that follows from it. Writes nothing."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from core.actors import Actor
@@ -27,8 +27,7 @@ class Cause(StrEnum):
     REVOKED = "revoked"
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """One account's new token, ready to be written."""
 
     account: Turnable

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -25,7 +26,6 @@ from models import (
 from services import bulk
 
 Facts = Mapping[str, Any]
-_NO_FACTS: Facts = {}
 
 
 class Recipient(Protocol):
@@ -113,10 +113,12 @@ class Outbox:
         *,
         revision: int,
         generation: int,
-        facts: Facts,
         priority: Priority,
     ) -> None:
-        """The account's current token goes to this place, as this revision."""
+        """The account's current token goes to this place, as this revision.
+
+        What the store keeps beside the token is in the event's facts, which never change.
+        """
         self._superseded.append(place.id)
         self._deliver(
             place.tenant_id,
@@ -129,7 +131,6 @@ class Outbox:
             document=place.path,
             revision=revision,
             generation=generation,
-            facts=facts,
             priority=priority,
         )
 
@@ -169,7 +170,7 @@ class Outbox:
                 "tenant_id": actor.tenant_id,
                 "id": new_id(),
                 "at": self.now,
-                "actor": actor.as_json(),
+                "actor": actor.audited,
                 "action": action,
                 "subject_type": subject_type,
                 "subject_id": subject_id,
@@ -201,7 +202,6 @@ class Outbox:
         address: str | None = None,
         revision: int = 0,
         generation: int = 0,
-        facts: Facts = _NO_FACTS,
         priority: Priority = Priority.SCHEDULED,
     ) -> None:
         self.lanes.add((tenant_id, lane_id))
@@ -219,7 +219,6 @@ class Outbox:
                 "address": address,
                 "revision": revision,
                 "generation": generation,
-                "facts": facts,
                 "priority": int(priority),
                 "due_at": self.now,
                 "created_at": self.now,
@@ -255,3 +254,9 @@ class Outbox:
                 .values(state=DeliveryState.SUPERSEDED, settled_at=self.now)
                 .execution_options(synchronize_session=False)
             )
+
+
+@lru_cache(1_024)  # a batch writes the same few moments again and again
+def written(moment: datetime | None) -> str:
+    """A moment as facts keep it: ISO 8601 to the second, in UTC; empty if there is none."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""

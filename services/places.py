@@ -27,9 +27,8 @@ from notifiers.base import Notifier
 from services.destinations import lane_for
 from services.holds import release_holds
 from services.opened import Opened
-from services.outbox import Outbox
+from services.outbox import Outbox, written
 from services.scope import mine
-from services.turn_rows import copy_metadata
 from sinks.base import Sink
 
 _STORES = "secret_store_configs.{}"
@@ -130,24 +129,24 @@ def send_copies(
     )
     if token is None or not places:
         return False
-    event_id = outbox.tell(
-        account.tenant_id,
-        EventType.COPY_REQUESTED,
-        account_id=account.id,
-        facts={"account": account.name, "generation": token.generation, "cause": cause},
-    )
     previous = session.scalar(
         mine(TokenRow, account.tenant_id)
         .where(TokenRow.account_id == account.id, TokenRow.state == TokenState.GRACE)
         .order_by(TokenRow.generation.desc())
         .limit(1)
     )
-    facts = copy_metadata(
-        account,
-        generation=token.generation,
-        rotated_at=token.created_at,
-        previous_valid_until=previous.grace_until if previous else None,
-        next_rotation_at=account.next_rotation_at,
+    event_id = outbox.tell(
+        account.tenant_id,
+        EventType.COPY_REQUESTED,
+        account_id=account.id,
+        facts={
+            "account": account.name,
+            "generation": token.generation,
+            "cause": cause,
+            "rotated_at": written(token.created_at),
+            "grace_until": written(previous.grace_until if previous else None),
+            "next_rotation_at": written(account.next_rotation_at),
+        },
     )
     for place in places:
         place.revision += 1
@@ -156,7 +155,6 @@ def send_copies(
             place,
             revision=place.revision,
             generation=token.generation,
-            facts=facts,
             priority=priority,
         )
     session.flush()

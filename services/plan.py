@@ -12,7 +12,7 @@ from models import AccountState, Integration, Lane, Place, PlaceState, VirtualAc
 from services.runtime import Runtime
 from services.scope import mine
 
-_PAGE = 1_000
+PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def count_scheduled(runtime: Runtime, actor: Actor) -> int:
         )
 
 
-def make_plan(runtime: Runtime, actor: Actor, *, days: int, shown: int = 50) -> Iterator[Plan]:
+def make_plan(
+    runtime: Runtime, actor: Actor, *, days: int, shown: int = 50, page_size: int = PAGE
+) -> Iterator[Plan]:
     """Yields the plan as it grows, once for every page of accounts; the last one is whole."""
     now = runtime.now()
     plan = Plan(until=now + timedelta(days=days), floors=_floors(runtime, actor))
@@ -76,13 +78,13 @@ def make_plan(runtime: Runtime, actor: Actor, *, days: int, shown: int = 50) -> 
                     VirtualAccount.due_at.is_not(None),
                 )
                 .order_by(VirtualAccount.name)
-                .limit(_PAGE)
+                .limit(page_size)
             ).all()
         for account in page:
             _add(plan, account, now, shown)
         plan.first = sorted(plan.first, key=lambda coming: coming.at)[:shown]
         yield plan
-        if len(page) < _PAGE:
+        if len(page) < page_size:
             return
         after = page[-1].name
 

@@ -124,6 +124,7 @@ def _batch(
         return Rotated()
     around = read_surroundings(session, accounts)
     waiting = Waiting.of(session, accounts, around, outbox.now)
+    engines = {account.tenant_id: Actor.engine(account.tenant_id) for account in accounts}
     turns: list[Turn] = []
     waits: list[bulk.Row] = []
     failures: list[bulk.Row] = []
@@ -132,7 +133,16 @@ def _batch(
             waits.append(_wait(account, around, outbox, reason))
             continue
         try:
-            turns.append(_prepare(runtime, account, around, outbox))
+            turns.append(
+                prepare(
+                    account,
+                    around,
+                    now=outbox.now,
+                    cause=Cause.SCHEDULED,
+                    actor=engines[account.tenant_id],
+                    keyring=runtime.keyring,
+                )
+            )
         except Exception as error:  # noqa: BLE001 - one poisoned account must not stop the rest
             failures.append(_fail(account, around, outbox, type(error).__name__))
     bulk.update_each(session, VirtualAccount, waits)
@@ -155,17 +165,6 @@ def _claim(session: Session, outbox: Outbox, limit: int, only: Sequence[UUID] | 
     if only is not None:
         due = due.where(bulk.among(session, VirtualAccount.id, only))
     return [Due(*row) for row in session.execute(due)]
-
-
-def _prepare(runtime: Runtime, account: Due, around: Surroundings, outbox: Outbox) -> Turn:
-    return prepare(
-        account,
-        around,
-        now=outbox.now,
-        cause=Cause.SCHEDULED,
-        actor=Actor.engine(account.tenant_id),
-        keyring=runtime.keyring,
-    )
 
 
 def _wait(account: Due, around: Surroundings, outbox: Outbox, reason: str) -> bulk.Row:

@@ -4,9 +4,11 @@ Runs between two transactions and touches no database. A send starts only while 
 case fits into its lease; otherwise it comes back unsent.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -23,9 +25,18 @@ from core.ids import Mark
 from core.plugins import Plugin
 from models import Action
 from notifiers.base import Notice, Notifier
-from services.lanes import Claimed, Turn
+from services.claiming import Claimed
+from services.lanes import Turn
 from services.runtime import Runtime
 from sinks.base import Copy, Removal, Sink
+
+_BESIDE = {
+    "account": "account",
+    "generation": "generation",
+    "rotated-at": "rotated_at",
+    "previous-valid-until": "grace_until",
+    "next-rotation": "next_rotation_at",
+}
 
 
 class Result(StrEnum):
@@ -51,7 +62,7 @@ class Outcome:
 
     @property
     def action(self) -> Action:
-        return self.claimed.delivery.action
+        return self.claimed.action
 
 
 def send(
@@ -75,14 +86,15 @@ def send(
 
 
 def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch: int) -> Result:
-    if claimed.delivery.action is Action.NOTICE:
+    if claimed.action is Action.NOTICE:
         assert isinstance(plugin, Notifier)
-        plugin.send(_notice(runtime, turn, claimed), claimed.delivery.address or "", runtime.ports)
+        plugin.send(_notice(runtime, turn, claimed), claimed.address or "", runtime.ports)
         return Result.DONE
     assert isinstance(plugin, Sink)
-    assert claimed.place is not None
-    if claimed.delivery.action is Action.REMOVE:
-        plugin.remove(Removal(claimed.place.path, claimed.place.id), runtime.ports)
+    assert claimed.path is not None
+    assert claimed.place_id is not None
+    if claimed.action is Action.REMOVE:
+        plugin.remove(Removal(claimed.path, claimed.place_id), runtime.ports)
         return Result.DONE
     if claimed.sealed is None or claimed.token_id is None:
         return Result.SUPERSEDED
@@ -92,33 +104,37 @@ def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch:
 
 
 def _copy(runtime: Runtime, claimed: Claimed, epoch: int) -> Copy:
-    delivery, place = claimed.delivery, claimed.place
-    assert place is not None
+    assert claimed.path is not None
+    assert claimed.place_id is not None
     assert claimed.token_id is not None
     assert claimed.sealed is not None
-    token = runtime.keyring.open("tokens", delivery.tenant_id, claimed.token_id, claimed.sealed)
+    token = runtime.keyring.open("tokens", claimed.tenant_id, claimed.token_id, claimed.sealed)
     return Copy(
-        path=place.path,
+        path=claimed.path,
         token=SecretStr(token.decode()),
-        mark=Mark(epoch=epoch, revision=delivery.revision, place=place.id),
-        facts=delivery.facts,
-        adopt=place.adopt,
-        replaces=frozenset({place.takes_over} if place.takes_over else ()),
+        mark=Mark(epoch=epoch, revision=claimed.revision, place=claimed.place_id),
+        facts=_beside(claimed.facts),
+        adopt=bool(claimed.adopt),
+        replaces=frozenset({claimed.takes_over} if claimed.takes_over else ()),
     )
 
 
+def _beside(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What a store keeps beside the token, from the facts of the event that asked for the copy."""
+    return {name: str(facts.get(fact) or "") for name, fact in _BESIDE.items()}
+
+
 def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
-    event = claimed.event
     link = runtime.settings.public_url.rstrip("/")
-    if event.account_id:
-        link += f"/accounts/{event.account_id}"
+    if claimed.account_id:
+        link += f"/accounts/{claimed.account_id}"
     return Notice(
-        key=claimed.delivery.id,
-        type=event.type,
-        severity=Severity(event.severity),
-        at=event.at,
+        key=claimed.id,
+        type=claimed.event_type,
+        severity=Severity(claimed.severity),
+        at=claimed.event_at,
         tenant=turn.tenant,
-        facts=event.facts,
+        facts=claimed.facts,
         link=link,
     )
 

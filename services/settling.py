@@ -36,7 +36,7 @@ def settle(session: Session, outbox: Outbox, turn: Turn, outcomes: Sequence[Outc
     )
     assert lane is not None
     kept = _record(session, outcomes, outbox.now)
-    settled = [outcome for outcome in outcomes if outcome.claimed.delivery.id in kept]
+    settled = [outcome for outcome in outcomes if outcome.claimed.id in kept]
     for outcome in settled:
         judge(session, outbox, lane, outcome)
     done = [outcome for outcome in settled if outcome.result is Result.DONE]
@@ -48,11 +48,11 @@ def settle(session: Session, outbox: Outbox, turn: Turn, outcomes: Sequence[Outc
 def _lock_accounts(session: Session, outcomes: Iterable[Outcome]) -> list[UUID]:
     """Accounts whose holds a confirmation may release, in order of id."""
     wanted = {
-        outcome.claimed.delivery.account_id
+        outcome.claimed.account_id
         for outcome in outcomes
         if outcome.result is Result.DONE
         and outcome.action is Action.PUT
-        and outcome.claimed.delivery.account_id is not None
+        and outcome.claimed.account_id is not None
     }
     if not wanted:
         return []
@@ -81,7 +81,7 @@ def _record(session: Session, outcomes: Sequence[Outcome], now: datetime) -> set
 def _update(session: Session, outcomes: Sequence[Outcome], values: dict[str, Any]) -> set[UUID]:
     if not outcomes:
         return set()
-    claims = [(outcome.claimed.delivery.id, outcome.claimed.claim) for outcome in outcomes]
+    claims = [(outcome.claimed.id, outcome.claimed.claim) for outcome in outcomes]
     updated = session.scalars(
         update(Delivery)
         .where(
@@ -98,7 +98,7 @@ def _update(session: Session, outcomes: Sequence[Outcome], values: dict[str, Any
 
 def _again(outcome: Outcome, now: datetime) -> dict[str, Any]:
     """What becomes of a delivery that did not get through."""
-    delivery = outcome.claimed.delivery
+    sent = outcome.claimed
     error = {"error": outcome.error} if outcome.error else {}
     if outcome.result is Result.PLACE_REFUSED or _is_stale_notice(outcome, now):
         return {"state": DeliveryState.FAILED, "settled_at": now, **error}
@@ -107,8 +107,8 @@ def _again(outcome: Outcome, now: datetime) -> dict[str, Any]:
     if outcome.throttled:
         wait = outcome.retry_after or backoff.wait(1)
         return {"state": DeliveryState.PENDING, "due_at": now + wait, **error}
-    failures = delivery.failures + (outcome.result is Result.TRANSIENT)
-    wait = backoff.wait(delivery.failures + 1, at_least=outcome.retry_after)
+    failures = sent.failures + (outcome.result is Result.TRANSIENT)
+    wait = backoff.wait(sent.failures + 1, at_least=outcome.retry_after)
     return {
         "state": DeliveryState.PENDING,
         "due_at": now + wait,
@@ -119,7 +119,7 @@ def _again(outcome: Outcome, now: datetime) -> dict[str, Any]:
 
 def _is_stale_notice(outcome: Outcome, now: datetime) -> bool:
     """Sinks are tried until superseded; a notice is given up after three days."""
-    old = now - outcome.claimed.delivery.created_at > _NOTICE_GIVEN_UP
+    old = now - outcome.claimed.created_at > _NOTICE_GIVEN_UP
     return outcome.action is Action.NOTICE and old
 
 
@@ -130,10 +130,10 @@ def _confirm(session: Session, outcomes: Sequence[Outcome], now: datetime) -> No
         Place,
         [
             {
-                "tenant_id": outcome.claimed.delivery.tenant_id,
-                "id": outcome.claimed.delivery.place_id,
-                "confirmed_revision": outcome.claimed.delivery.revision,
-                "confirmed_generation": outcome.claimed.delivery.generation,
+                "tenant_id": outcome.claimed.tenant_id,
+                "id": outcome.claimed.place_id,
+                "confirmed_revision": outcome.claimed.revision,
+                "confirmed_generation": outcome.claimed.generation,
                 "confirmed_at": now,
                 "takes_over": None,
                 "last_error": None,
@@ -144,7 +144,7 @@ def _confirm(session: Session, outcomes: Sequence[Outcome], now: datetime) -> No
 
 
 def _removed(session: Session, outcomes: Sequence[Outcome]) -> None:
-    places = [outcome.claimed.delivery.place_id for outcome in outcomes]
+    places = [outcome.claimed.place_id for outcome in outcomes]
     if places:
         session.execute(
             update(Place)

@@ -55,22 +55,22 @@ class Copying(NamedTuple):
     """A place that gets the new token."""
 
     account_id: UUID
-    tenant_id: UUID
     id: UUID
     lane_id: UUID
     path: str
     required: bool
     revision: int
     confirmed_generation: int
+    tenant_id: UUID
 
 
 class Telling(NamedTuple):
     """Somebody who is told."""
 
     account_id: UUID
-    tenant_id: UUID
     lane_id: UUID
     address: str
+    tenant_id: UUID
 
 
 @dataclass
@@ -87,22 +87,23 @@ def read_surroundings(session: Session, accounts: Iterable[Turnable]) -> Surroun
     """Four queries, however many accounts there are. The caller holds the accounts' rows."""
     held = list(accounts)
     around = Surroundings()
-    ids = [account.id for account in held]
+    tenant_of = {account.id: account.tenant_id for account in held}
+    ids = list(tenant_of)
     tokens = select(TokenRow.account_id, TokenRow.id, TokenRow.expires_at).where(
         bulk.among(session, TokenRow.account_id, ids), TokenRow.state == TokenState.CURRENT
     )
     for predecessor in map(Predecessor._make, session.execute(tokens)):
         around.predecessors[predecessor.account_id] = predecessor
-    places = select(*(getattr(Place, name) for name in Copying._fields)).where(
+    places = select(*(getattr(Place, name) for name in Copying._fields[:-1])).where(
         bulk.among(session, Place.account_id, ids), Place.state == PlaceState.ACTIVE
     )
-    for place in map(Copying._make, session.execute(places)):
-        around.places[place.account_id].append(place)
-    targets = select(*(getattr(Target, name) for name in Telling._fields)).where(
+    for row in session.execute(places):
+        around.places[row[0]].append(Copying._make((*row, tenant_of[row[0]])))
+    targets = select(*(getattr(Target, name) for name in Telling._fields[:-1])).where(
         bulk.among(session, Target.account_id, ids)
     )
-    for target in map(Telling._make, session.execute(targets)):
-        around.targets[target.account_id].append(target)
+    for row in session.execute(targets):
+        around.targets[row[0]].append(Telling._make((*row, tenant_of[row[0]])))
     tenants = {account.tenant_id for account in held}
     pick_ups = select(Tenant.id, Tenant.pick_up).where(Tenant.id.in_(tenants))
     around.pick_up.update((row[0], row[1]) for row in session.execute(pick_ups))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import update
@@ -12,8 +11,8 @@ from core.events import EventType
 from models import AccountState, Place, Priority, TokenRow, TokenState, VirtualAccount
 from services import bulk
 from services.minting import Cause, Turn
-from services.outbox import Outbox
-from services.surroundings import Surroundings, Turnable
+from services.outbox import Outbox, written
+from services.surroundings import Surroundings
 
 _PRIORITY = {
     Cause.CREATED: Priority.MANUAL,
@@ -50,15 +49,8 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
         account.tenant_id,
         EventType.ACCOUNT_CREATED if created else EventType.TOKEN_ROTATED,
         account_id=account.id,
-        facts=_facts(turn),
+        facts=_facts(turn, outbox.now),
         targets=around.targets[account.id],
-    )
-    copy_facts = copy_metadata(
-        account,
-        generation=turn.generation,
-        rotated_at=outbox.now,
-        previous_valid_until=turn.farewell.grace_until if turn.farewell else None,
-        next_rotation_at=turn.next_rotation_at,
     )
     for place in around.places[account.id]:
         outbox.put(
@@ -66,7 +58,6 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
             place,
             revision=place.revision + 1,
             generation=turn.generation,
-            facts=copy_facts,
             priority=_PRIORITY[turn.cause],
         )
     if not created:
@@ -80,25 +71,7 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
         )
 
 
-def copy_metadata(
-    account: Turnable,
-    *,
-    generation: int,
-    rotated_at: datetime,
-    previous_valid_until: datetime | None,
-    next_rotation_at: datetime | None,
-) -> dict[str, Any]:
-    """What a store keeps beside the token; fixed with the revision, so a retry's bytes agree."""
-    return {
-        "account": account.name,
-        "generation": str(generation),
-        "rotated-at": _written(rotated_at),
-        "previous-valid-until": _written(previous_valid_until),
-        "next-rotation": _written(next_rotation_at),
-    }
-
-
-def _facts(turn: Turn) -> dict[str, Any]:
+def _facts(turn: Turn, now: datetime) -> dict[str, Any]:
     farewell = turn.farewell
     return {
         "account": turn.account.name,
@@ -106,9 +79,10 @@ def _facts(turn: Turn) -> dict[str, Any]:
         "cause": turn.cause.value,
         "by": turn.actor.name,
         "last_four": turn.token.last_four,
-        "grace_until": _written(farewell.grace_until) if farewell else "",
-        "hold_until": _written(farewell.hold_until) if farewell else "",
-        "next_rotation_at": _written(turn.next_rotation_at),
+        "rotated_at": written(now),
+        "grace_until": written(farewell.grace_until) if farewell else "",
+        "hold_until": written(farewell.hold_until) if farewell else "",
+        "next_rotation_at": written(turn.next_rotation_at),
     }
 
 
@@ -161,8 +135,3 @@ def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
         "waiting_since": None,
         "rotation_failures": 0,
     }
-
-
-@lru_cache(1_024)  # a batch writes the same few moments again and again
-def _written(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else ""

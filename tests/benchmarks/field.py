@@ -31,6 +31,7 @@ def plant(
     due_at: datetime,
     place_lanes: Sequence[Lane] = (),
     target_lane: Lane | None = None,
+    numbered_from: int = 0,
 ) -> list[UUID]:
     """`count` accounts with a current token, a place in each of these lanes, and a target."""
     now = world.clock.now()
@@ -59,7 +60,7 @@ def plant(
                 "created_at": now,
                 "updated_at": now,
             }
-            for number, account in enumerate(ids)
+            for number, account in enumerate(ids, numbered_from)
         ]
         tokens = []
         for account in ids:
@@ -91,7 +92,7 @@ def plant(
                 "confirmed_generation": 1,
             }
             for lane in place_lanes
-            for number, account in enumerate(ids)
+            for number, account in enumerate(ids, numbered_from)
         ]
         targets = [
             {

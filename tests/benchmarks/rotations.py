@@ -80,8 +80,7 @@ def _by_copy(world: World, lanes: list[Lane], target: Lane) -> float:
     """The same rows in the same batches, tokens minted and sealed beforehand, nothing read."""
     ids = _fresh(world, lanes, target, ROTATIONS)
     batches = [
-        _rows(world, ids[start : start + BATCH], target)
-        for start in range(0, ROTATIONS, BATCH)
+        _rows(world, ids[start : start + BATCH], target) for start in range(0, ROTATIONS, BATCH)
     ]
     began = time.perf_counter()
     for rows in batches:
@@ -110,10 +109,20 @@ def _rows(world: World, ids: list[UUID], target: Lane) -> dict[str, list[tuple[A
         made["tokens"].append(
             (token_id, tenant, account, 2, "current", token.hash, sealed, token.last_four, now)
         )
-        facts = '{"account": "bot", "generation": 2, "cause": "scheduled", "last_four": "abcd"}'
+        facts = _FACTS
         made["events"].append((event, tenant, "token.rotated", 0, account, now, facts))
         made["audit"].append(
-            (new_id(), tenant, now, "{}", "token.rotated", "virtual-account", account, "b", facts)
+            (
+                new_id(),
+                tenant,
+                now,
+                "{}",
+                "token.rotated",
+                "virtual-account",
+                account,
+                "b",
+                '{"generation": 2}',
+            )
         )
         for lane, place, action in [
             *((place.lane_id, place.id, "put") for place in places[account]),
@@ -121,16 +130,22 @@ def _rows(world: World, ids: list[UUID], target: Lane) -> dict[str, list[tuple[A
         ]:
             made["deliveries"].append(
                 (new_id(), tenant, event, lane, place or new_id(), account, place, action,
-                 "bots/1" if place else None, 2, 2, facts, 2, "pending", now, 0, 0, now)
+                 "bots/1" if place else None, 2, 2, 2, "pending", now, 0, 0, now)
             )  # fmt: skip
     return made
 
 
+_FACTS = (
+    '{"account": "bot-0000001", "generation": 2, "cause": "scheduled", "by": "keyturn",'
+    ' "last_four": "abcd", "rotated_at": "2026-03-02T09:00:00Z",'
+    ' "grace_until": "2026-03-02T09:10:00Z", "hold_until": "2026-03-02T11:10:00Z",'
+    ' "next_rotation_at": "2026-03-02T10:00:00Z"}'
+)
 _COPIES = {
     "tokens": "id, tenant_id, account_id, generation, state, hash, sealed, last_four, created_at",
     "events": "id, tenant_id, type, severity, account_id, at, facts",
     "deliveries": "id, tenant_id, event_id, lane_id, destination, account_id, place_id, action,"
-    " document, revision, generation, facts, priority, state, due_at, claim, failures, created_at",
+    " document, revision, generation, priority, state, due_at, claim, failures, created_at",
     "audit": "id, tenant_id, at, actor, action, subject_type, subject_id, subject_name, detail",
 }
 

@@ -17,9 +17,9 @@ from sqlalchemy import make_url
 from core.durations import parse_duration
 from core.sealing import MasterKey
 from core.settings import Settings
-from tests.support import postgres as postgres_server
 from tests.support.missing import Missing
 from tests.support.ports import free_port
+from tests.support.postgres_binaries import debian_binaries, path_binaries
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -287,7 +287,7 @@ def test_the_image_gets_every_package_and_nothing_else():
 
 def test_the_databases_health_check_answers(postgres, tmp_path):
     program, *words = SERVICES["postgres"]["healthcheck"]["test"][1:]
-    folders = [postgres_server.debian_binaries(), postgres_server.path_binaries()]
+    folders = [debian_binaries(), path_binaries()]
     found = [folder / program for folder in folders if folder and (folder / program).exists()]
     if not found:
         raise Missing("install postgresql (apt)")

@@ -6,6 +6,7 @@ import pytest
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from models import Delivery, DeliveryState, LaneState
 from services import draining, integrations, lanes, tokens
+from services.claiming import claim
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, World, stored, told_by
 
@@ -220,7 +221,7 @@ def test_a_worker_that_died_in_a_send_is_replaced_when_its_lease_is_over(world: 
     turn = world.runtime.database.write(
         lambda session: lanes.take_turn(session, lane, now, draining.SLICE)
     )
-    world.runtime.database.write(lambda session: lanes.claim(session, turn, now, 10))
+    world.runtime.database.write(lambda session: claim(session, turn, now, 10))
 
     world.clock.pass_(seconds=21)
     too_early = world.drain()

@@ -5,12 +5,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect
 
 from core.errors import Unready
 from models import Base
 from services.database import Database
-from services.migrating import check_schema, config, migrate
+from services.migrating import check_schema, config, migrate, revisions
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -80,6 +81,14 @@ def test_migrated_constraints_are_the_models_constraints(database: Database):
 def test_a_database_without_schema_is_refused_with_what_to_do(database: Database):
     with pytest.raises(Unready, match="keyturn migrate"):
         check_schema(database)
+
+
+def test_revisions_are_one_line_and_named_by_their_number(database: Database):
+    with database.engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(config(connection))
+
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == revisions()
+    assert scripts.get_current_head() == revisions()[-1]
 
 
 def test_a_migrated_database_is_accepted(database: Database):

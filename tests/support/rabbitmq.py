@@ -10,7 +10,8 @@ from amqp.exceptions import AMQPError
 from kombu.connection import Connection
 
 from tests.support.missing import Missing
-from tests.support.ports import LOOPBACK, ServerProcess, free_port, port_answers, server_directory
+from tests.support.ports import LOOPBACK, free_port, port_answers
+from tests.support.server_process import ServerProcess, server_directory
 
 EXTERNAL = "KEYTURN_TEST_AMQP_URL"
 # Not /usr/sbin/rabbitmq-server: that wrapper wants to become the system's own rabbitmq user.

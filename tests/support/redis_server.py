@@ -12,7 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.support.missing import Missing
-from tests.support.ports import LOOPBACK, ServerProcess, free_port, server_directory
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.server_process import ServerProcess, server_directory
 
 EXTERNAL = "KEYTURN_TEST_REDIS_URL"
 

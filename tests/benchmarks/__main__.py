@@ -1,0 +1,168 @@
+"""Measures each figure beside its limit, in one run, and writes docs/benchmarks.md."""
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.benchmarks import at_rest, fan_out, idle, memory, rotations
+from tests.support.postgres import Postgres
+from tests.support.world import World, new_world
+
+_PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_console = Console(stderr=True)
+
+
+@contextmanager
+def _world() -> Iterator[World]:
+    with (
+        Postgres(own=True) as server,
+        tempfile.TemporaryDirectory() as folder,
+        new_world(server.create_database("bench"), Path(folder)) as world,
+    ):
+        yield world
+
+
+def _in_world(measure: Callable[[World], dict[str, float]]) -> dict[str, float]:
+    with _world() as world:
+        return measure(world)
+
+
+def _rotations() -> list[str]:
+    found = _in_world(rotations.measure)
+    copy, engine, naive = found.values()
+    rows = [f"| {name} | {rate:,.0f} | {rate / copy:.2f} |" for name, rate in found.items()]
+    return [
+        "## Rotations",
+        "",
+        (
+            f"{rotations.ROTATIONS:,} accounts in batches of {rotations.BATCH:,}, three deliveries "
+            "each; best of three rounds. The hand-written COPY writes the same rows with tokens made "
+            "beforehand and reads nothing."
+        ),
+        "",
+        "| way | rotations/s | of COPY |",
+        "|---|---:|---:|",
+        *rows,
+        "",
+        (
+            f"Goals: at least 0.50 of COPY (here {engine / copy:.2f}), at least 10 times one "
+            f"transaction per account (here {engine / naive:.0f})."
+        ),
+    ]
+
+
+def _fan_out() -> list[str]:
+    found = _in_world(fan_out.measure)
+    limit, drained = found.values()
+    return [
+        "## Fan-out",
+        "",
+        (
+            f"{fan_out.DELIVERIES:,} deliveries to a plain HTTP store that takes 20 ms, "
+            f"{fan_out.CONCURRENCY} at a time; from claim to settled row."
+        ),
+        "",
+        "| | deliveries/s | of the limit |",
+        "|---|---:|---:|",
+        f"| concurrency / latency | {limit:,.0f} | 1.00 |",
+        f"| one worker's drain | {drained:,.0f} | {drained / limit:.2f} |",
+        "",
+        f"Goal: at least 0.80 (here {drained / limit:.2f}).",
+    ]
+
+
+def _idle() -> list[str]:
+    found = _in_world(idle.measure)
+    few, many = found.values()
+    return [
+        "## A tick with nothing due",
+        "",
+        "Rotate, sweep, expire and tell, one after the other; median of 200.",
+        "",
+        "| | ms |",
+        "|---|---:|",
+        *(f"| {name} | {cost:.2f} |" for name, cost in found.items()),
+        "",
+        f"Goal: within 2 times of each other (here {many / few:.2f}).",
+    ]
+
+
+def _at_rest() -> list[str]:
+    found = at_rest.measure()
+    return [
+        "## From the due moment to the written sink, at rest",
+        "",
+        (
+            "One worker, one beat, Redis, a tick of 1 s, a file sink; api, beat and worker are "
+            "processes of their own."
+        ),
+        "",
+        "| | s |",
+        "|---|---:|",
+        *(f"| {name} | {lag:.2f} |" for name, lag in found.items()),
+        "",
+        f"Goal: p99 under 1.5 s (here {found['p99']:.2f}).",
+    ]
+
+
+def _memory() -> list[str]:
+    found = memory.measure()
+    return [
+        "## Memory of a worker",
+        "",
+        "| | MB resident |",
+        "|---|---:|",
+        *(f"| {name} | {size:.0f} |" for name, size in found.items()),
+        "",
+        f"Goal: under 150 MB (here {max(found.values()):.0f}).",
+    ]
+
+
+_PARTS = {
+    "rotations": _rotations,
+    "fan-out": _fan_out,
+    "idle": _idle,
+    "at-rest": _at_rest,
+    "memory": _memory,
+}
+
+
+def main(wanted: list[str]) -> None:
+    """All parts are written to the page; single ones, named on the command line, are printed."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`; each figure stands beside its limit, measured in the same run.",
+        (
+            f"Python {platform.python_version()}, {os.cpu_count()} cores ({_processor()}), "
+            f"{datetime.now(UTC):%Y-%m-%d}. PostgreSQL on the same cores, without fsync."
+        ),
+    ]
+    for name, part in _PARTS.items():
+        if not wanted or name in wanted:
+            with _console.status(f"Measuring {name}"):
+                lines += ["", *part()]
+            _console.print(f"{name} is measured")
+    if wanted:
+        sys.stdout.write("\n".join(lines) + "\n")
+    else:
+        _PAGE.write_text("\n".join(lines) + "\n")
+        _console.print(f"Written to {_PAGE}")
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
