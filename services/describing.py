@@ -117,25 +117,6 @@ def _name(item: dict[str, Any], where: str) -> str:
         raise InvalidInput(where, str(error)) from None
 
 
-def unmask(given: Any, before: Any) -> Any:
-    """`given`, with asterisks replaced by what was stored there; lists of named things by name."""
-    if given == MASK:
-        return before
-    if isinstance(given, dict):
-        held = before if isinstance(before, dict) else {}
-        return {key: unmask(value, held.get(key)) for key, value in given.items()}
-    if isinstance(given, list):
-        held_list = before if isinstance(before, list) else []
-        named = {name: item for item in held_list if (name := _name_of(item))}
-        return [unmask(item, named.get(_name_of(item))) for item in given]
-    return given
-
-
-def _name_of(item: Any) -> str:
-    name = item.get("name") if isinstance(item, dict) else None
-    return name if isinstance(name, str) else ""
-
-
 def masked(spelled: dict[str, Any], described: Sequence[Described]) -> dict[str, Any]:
     """The manifest as it may be shown and kept in the clear."""
     shown = dict(spelled)

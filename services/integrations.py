@@ -26,7 +26,8 @@ from models import (
     Target,
     Tenant,
 )
-from services.describing import Described, describe, headings, masked, unmask
+from services.asterisks import unmask
+from services.describing import Described, describe, headings, masked
 from services.destinations import lane_for, repace
 from services.judging import tell_lane
 from services.outbox import Outbox

@@ -94,7 +94,7 @@ def test_asterisks_for_credentials_that_were_never_stored_are_refused(
     refused = refusal(client, vault(nobody, token=MASK))
 
     assert refused.status_code == 422
-    assert refused.body["message"].startswith("integrations.0.auth_data.token.token: ")
+    assert refused.body["message"].startswith("integrations.0.auth_data.token: ")
 
 
 def test_what_was_answered_can_be_applied_again_and_changes_nothing(

@@ -43,8 +43,8 @@ def _rotations() -> list[str]:
         "",
         (
             f"{rotations.ROTATIONS:,} accounts in batches of {rotations.BATCH:,}, three deliveries "
-            "each; best of three rounds. The hand-written COPY writes the same rows with tokens made "
-            "beforehand and reads nothing."
+            "each; best of three rounds. The hand-written COPY writes the same rows with tokens "
+            "made beforehand and reads nothing."
         ),
         "",
         "| way | rotations/s | of COPY |",

@@ -8,7 +8,8 @@ from core.errors import InvalidInput
 from core.manifests import reference_spelling
 from core.plugins import MASK
 from models import Tenant
-from services.describing import Described, describe, headings, masked, unmask
+from services.asterisks import unmask
+from services.describing import Described, describe, headings, masked
 
 CANARY = "hvs.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 VAULT = {
@@ -142,7 +143,7 @@ def test_asterisks_find_their_integration_by_name_whatever_the_order():
 def test_asterisks_for_what_was_never_stored_are_refused(before: Any):
     given = account("hashicorp", VAULT | {"auth_data": {"type": "token", "token": MASK}})
 
-    with pytest.raises(InvalidInput, match=r"^integrations\.0\.auth_data\.token\.token: "):
+    with pytest.raises(InvalidInput, match=r"^integrations\.0\.auth_data\.token: "):
         read(given, before)
 
 
