@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from api import shapes
 from api.callers import Admin, TheRuntime
 from core.errors import InvalidInput
-from core.manifests import answered
+from core.spelling import answered
 from services.accounts import put_account
 from services.integrations import apply_provider_account
 

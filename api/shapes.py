@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from core.manifests import answered
+from core.spelling import answered
 from models import Integration, TokenRow, User
 from services.account_views import AccountView
 from services.integrations import Applied

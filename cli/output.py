@@ -21,7 +21,7 @@ _PIPED = 160  # columns, where nobody can say how wide the reader's window is
 def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPED
-    # Names hold colons: without this, `acme:aws:key:...` would be shown with a drawn key.
+    # What others named is shown as it is: `:key:` is no picture of one.
     return Console(stderr=stderr, soft_wrap=True, width=width, emoji=False)
 
 

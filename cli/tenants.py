@@ -20,7 +20,8 @@ from cli.session import (
 )
 from core.durations import write_duration
 from core.errors import InvalidInput
-from core.manifests import Email, Name, parse
+from core.manifests import Email, Name
+from core.parsing import parse
 from services import bootstrap
 from services.tenants import Limits, set_limits
 

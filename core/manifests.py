@@ -4,11 +4,10 @@ Accepts the reference's snake_case and the camelCase that its SDK makes of dicts
 manifest is kept as it was given, in the reference's spelling.
 """
 
-import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,25 +19,16 @@ from pydantic import (
     StringConstraints,
     Tag,
     TypeAdapter,
-    ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
+from core.parsing import parse
 from core.policy import Policy, check_schedule, check_timezone
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_FREE = {"tags"}  # what is below these keys is the user's own
-_UNTEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text and UTF-8 cannot hold these
-_DEEPEST = 32
-# What the reference's `notification_target` may be; None: there is none.
-_REFERENCE_TARGETS = {None, "email", "slack-bot", "slack-webhook", "pagerduty", "ms-teams-webhook"}
-
-Model = TypeVar("Model")
-
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,34}[a-z0-9]")
+_ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -59,9 +49,15 @@ def _day(value: Any) -> Any:
     raise ValueError("give a date like 2026-12-31")
 
 
+def _address(text: str) -> str:
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError("give an e-mail address like ops@example.com")
+    return text
+
+
 Name = Annotated[str, AfterValidator(check_name)]
 Day = Annotated[date, BeforeValidator(_day)]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}$")]
+Email = Annotated[str, AfterValidator(_address)]
 
 
 class _Part(BaseModel):
@@ -223,77 +219,6 @@ def parse_account(given: dict[str, Any]) -> VirtualAccountManifest:
     """Reads a manifest in reference spelling; InvalidInput names the first wrong field."""
     renamed = {("owned_by" if key == "ownedBy" else key): value for key, value in given.items()}
     return parse(TypeAdapter(VirtualAccountManifest), renamed)
-
-
-def parse(adapter: TypeAdapter[Model], given: Any, *, below: str = "") -> Model:
-    """Validates; turns pydantic's errors into ours, without quoting what was given."""
-    try:
-        return adapter.validate_python(given)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = (below + ".".join(str(part) for part in first["loc"])).removesuffix(".")
-        raise InvalidInput(field or "manifest", _said(first)) from None
-
-
-def _said(error: ErrorDetails) -> str:
-    """Pydantic's words, except where they quote what was given."""
-    if error["type"] == "union_tag_invalid":
-        return f"give one of {error['ctx']['expected_tags']}"
-    return error["msg"].removeprefix("Value error, ")
-
-
-def reference_spelling(given: dict[str, Any]) -> dict[str, Any]:
-    """Keys in camelCase become the reference's snake_case; `ownedBy` as the reference has it.
-
-    InvalidInput for what no database or JSON document can hold.
-    """
-    _check_storable(given, "", 0)
-    spelled: dict[str, Any] = _spelled(given)
-    return spelled
-
-
-def _check_storable(given: Any, path: str, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise InvalidInput(path, f"this is nested more than {_DEEPEST} levels deep")
-    if isinstance(given, str) and _UNTEXT.search(given):
-        raise InvalidInput(path, "this text has a NUL character or half a surrogate pair")
-    if isinstance(given, float) and not math.isfinite(given):
-        raise InvalidInput(path, "give a finite number")
-    if isinstance(given, dict):
-        for key, value in given.items():
-            _check_storable(key, path or "manifest", depth)
-            _check_storable(value, f"{path}.{key}" if path else key, depth + 1)
-    if isinstance(given, list):
-        for number, item in enumerate(given):
-            _check_storable(item, f"{path}.{number}", depth + 1)
-
-
-def _spelled(given: Any) -> Any:
-    if isinstance(given, list):
-        return [_spelled(item) for item in given]
-    if not isinstance(given, dict):
-        return given
-    spelled = {}
-    for key, value in given.items():
-        snake = _CAMEL.sub(r"_\1", key).lower() if not key.isupper() else key
-        name = "ownedBy" if snake == "owned_by" else snake
-        spelled[name] = value if snake in _FREE else _spelled(value)
-    return {key: value for key, value in spelled.items() if value is not None}
-
-
-def answered(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The manifest as clients read it: the SDK needs auto_rotate's two day fields.
-
-    It also refuses a whole answer, lists included, for a `notification_target` of a type that it
-    does not know: one of ours is shown as the only one of `notification_targets`.
-    """
-    told = dict(manifest)
-    if told.get("auto_rotate") is not None:
-        days = {"auto_rotate_interval": 360, "grace_period": 30}
-        told["auto_rotate"] = {**days, **told["auto_rotate"]}
-    if told.get("notification_target", {}).get("type") not in _REFERENCE_TARGETS:
-        told["notification_targets"] = [told.pop("notification_target")]
-    return told
 
 
 def check_policy(

@@ -10,13 +10,9 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.errors import Conflict
 from core.ids import new_id
-from core.manifests import (
-    VirtualAccountManifest,
-    check_policy,
-    parse_account,
-    reference_spelling,
-)
+from core.manifests import VirtualAccountManifest, check_policy, parse_account
 from core.policy import Policy
+from core.spelling import reference_spelling
 from core.tokens import Token
 from models import (
     AccountState,

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from core.errors import InvalidInput, PluginUnknown
-from core.manifests import check_name, parse
+from core.manifests import check_name
+from core.parsing import parse
 from core.plugins import MASK, Family, Plugin, kinds, load
 from models import Tenant
 

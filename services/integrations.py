@@ -14,8 +14,8 @@ from core.actors import Actor
 from core.errors import Conflict, KeyturnError
 from core.events import EventType
 from core.ids import new_id
-from core.manifests import reference_spelling
 from core.plugins import Family
+from core.spelling import reference_spelling
 from models import (
     Integration,
     Lane,

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from core.manifests import reference_spelling
 from core.plugins import MASK
+from core.spelling import reference_spelling
 from models import Tenant
 from services.asterisks import unmask
 from services.describing import Described, describe, headings, masked

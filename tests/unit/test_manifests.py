@@ -11,12 +11,11 @@ from core.manifests import (
     EmailTarget,
     SlackBotTarget,
     VirtualAccountManifest,
-    answered,
     check_name,
     parse_account,
-    reference_spelling,
 )
 from core.policy import Policy
+from core.spelling import answered, reference_spelling
 
 SNAKE = {
     "name": "ci-bot",
