@@ -48,6 +48,7 @@ def test_schedulers_that_race_rotate_each_account_once(world: World):
             select(func.count()).select_from(TokenRow).group_by(TokenRow.account_id)
         ).all()
     assert sum(one.turned for one in done) == 60
+    assert sum(one.claimed for one in done) == 60
     assert set(per_account) == {2}
 
 
