@@ -21,7 +21,7 @@ from core.plugins import Family, Plugin
 from models import Installation, Lane
 from services import lanes
 from services.claiming import Claimed, claim
-from services.judging import pause
+from services.judging import BREAKER_OPENS, pause
 from services.lanes import START_WITHIN, Turn
 from services.runtime import Runtime
 from services.sending import Outcome, Result, send
@@ -110,6 +110,7 @@ class _Slice:
         # Notices settle one by one, since a repeat is seen; a sink's repeat is a no-op.
         self.batch = 1 if turn.integration.family is Family.NOTIFIER else _SETTLE_ROWS
         self.sent = 0
+        self.unanswered = 0
 
     def run(self) -> int:
         """Claims, sends and settles until nothing is due or the turn is over."""
@@ -146,15 +147,21 @@ class _Slice:
         ], got.again_at
 
     def _send(self, claimed: Claimed, start_by: float) -> None:
-        """Waits for the delivery's own instant, then sends."""
-        if self.runtime.clock.wait_until(claimed.send_at, self.stop):
+        """Waits for the delivery's own instant, then sends.
+
+        What was claimed ahead comes back unsent once the destination has stopped answering.
+        """
+        stopped = self.runtime.clock.wait_until(claimed.send_at, self.stop)
+        if stopped or self.unanswered >= BREAKER_OPENS:
             self.outcomes.put(Outcome(claimed, Result.UNSENT))
             return
         began = self.runtime.clock.elapsed()
-        self.outcomes.put(send(self.runtime, self.turn, self.plugin, claimed, self.epoch, start_by))
+        outcome = send(self.runtime, self.turn, self.plugin, claimed, self.epoch, start_by)
         took = max(self.runtime.clock.elapsed() - began, 0.001)
         in_time = int(self.turn.lane.concurrency * _PATIENCE / took)
         self.window = max(min(in_time, _AHEAD * self.turn.lane.concurrency), 1)
+        self.unanswered = self.unanswered + 1 if outcome.is_no_answer else 0
+        self.outcomes.put(outcome)
 
     def _ended(self, under_way: int) -> list[Outcome]:
         """The next batch of outcomes: a full one, or what came within the settling time."""

@@ -64,6 +64,12 @@ class Outcome:
     def action(self) -> Action:
         return self.claimed.action
 
+    @property
+    def is_no_answer(self) -> bool:
+        """Whether it speaks against the destination as a whole."""
+        failed = self.result is Result.TRANSIENT and not self.throttled
+        return failed or self.result is Result.DESTINATION_REFUSED
+
 
 def send(
     runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch: int, start_by: float
