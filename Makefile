@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test check bench lock format clean
+.PHONY: help install run test check bench picture lock format clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ check: .venv/.dev ## the gates: style, types, layers, migrations
 
 bench: .venv/.dev ## measure against limits in the same run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
+
+picture: .venv/.dev ## draw docs/pictures/demo.svg from what the demo shows in a terminal
+	$(BIN)/python -m tests.pictures
 
 format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff check --fix .

@@ -92,6 +92,8 @@ class Activity:
             what += f", generation {facts['generation']}"
         if event.type is EventType.TOKEN_ROTATED:
             what += f"; the old token works until {_clock(facts['grace_until'])}"
+        elif event.type is EventType.GRACE_ENDING:
+            what += f" ends at {_clock(facts['grace_until'])}"
         elif facts.get("error") or facts.get("reason"):
             what += f": {facts.get('error') or facts.get('reason')}"
         verb = _VERBS.get(event.type, event.type.value)
@@ -112,10 +114,7 @@ class Activity:
 
 
 def _line(moment: datetime, verb: str, what: str, colour: str) -> Text:
-    line = Text(f"{moment:%H:%M:%S}  ", style="dim")
-    line.append(f"{verb:10}", style=colour)
-    line.append(plain(what), style="default")
-    return line
+    return Text.assemble((f"{moment:%H:%M:%S}  ", "dim"), (f"{verb:10}", colour), plain(what))
 
 
 def _clock(moment: str) -> str:

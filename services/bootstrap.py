@@ -123,7 +123,7 @@ def only_tenant(session: Session, name: str | None = None) -> Tenant:
     if len(tenants) == 1:
         return tenants[0]
     if not tenants:
-        raise NotFound("tenant", "(none has been made: run `keyturn admin bootstrap`)")
+        raise Conflict("There is no tenant yet; run `keyturn admin bootstrap`.")
     raise Conflict(f"Say which tenant: {', '.join(tenant.name for tenant in tenants)}.")
 
 

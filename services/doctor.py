@@ -43,13 +43,16 @@ class Finding:
     todo: str = ""
 
 
-def examine(runtime: Runtime, ping_broker: Callable[[], None]) -> Iterator[Finding]:
-    """Yields findings one by one. Without a database the rest cannot be looked at."""
+def examine(runtime: Runtime, ask_broker: Callable[[], str]) -> Iterator[Finding]:
+    """Yields findings one by one. Without a database the rest cannot be looked at.
+
+    `ask_broker` says how the broker is, or raises.
+    """
     database = _database(runtime)
     yield database
     yield _try(
         "broker",
-        lambda: _answers(ping_broker),
+        ask_broker,
         "Start the broker, or correct "
         "KEYTURN_BROKER_URL. Until then workers tick by themselves, a little late.",
     )
@@ -80,11 +83,6 @@ def _database(runtime: Runtime) -> Finding:
             "Start it, correct KEYTURN_DATABASE_URL, or run `keyturn migrate`.",
         )
     return Finding("database", Health.OK, f"{runtime.database.engine.dialect.name} answers")
-
-
-def _answers(ping: Callable[[], None]) -> str:
-    ping()
-    return "answers"
 
 
 def _key(runtime: Runtime) -> str:

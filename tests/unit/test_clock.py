@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,3 +135,16 @@ def test_waiting_for_a_moment_ahead_waits_that_long():
 
     assert not stopped
     assert clock.now() >= moment
+
+
+@pytest.mark.law(13)
+def test_a_hosts_stepped_wall_clock_moves_the_host_clock_but_not_an_anchored_one():
+    with freeze_time(NOON, ignore=["truefoundry_sdk"]) as wall:
+        boot = Boot()
+        host, anchored = HostClock(), AnchoredClock(HostClock().now(), boot)
+
+        wall.move_to(NOON + timedelta(hours=5))
+        boot.seconds += 1
+
+        assert host.now() == NOON + timedelta(hours=5)
+        assert anchored.now() == NOON + timedelta(seconds=1)
