@@ -79,7 +79,7 @@ def test_without_a_master_key_no_tenant_is_half_made(
     said = bare.refused("admin", "bootstrap", "--out", str(tmp_path / "token"), code=4)
 
     assert "KEYTURN_MASTER_KEYS" in said
-    assert "There is no tenant" in bare.refused("accounts", "list", code=3)
+    assert "There is no tenant" in bare.refused("accounts", "list", code=1)
 
 
 def test_a_tenant_is_made_with_a_key_of_its_own_and_only_once(keyturn: Keyturn, world: World):

@@ -54,7 +54,7 @@ def test_a_database_that_is_away_fails_and_is_told_with_what_to_do(
     assert ended.out.splitlines() == [
         "failed   database: The database does not answer (OperationalError).",
         "         Start it, correct KEYTURN_DATABASE_URL, or run `keyturn migrate`.",
-        "ok       broker: answers",
+        "ok       broker: in memory, as `keyturn up` has it",
     ]
     assert "canary" not in ended.err
 
