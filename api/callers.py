@@ -4,10 +4,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from core.actors import Actor, ActorKind
-from core.errors import Forbidden, Unauthenticated
+from core.actors import Actor
+from core.errors import Unauthenticated
 from services.runtime import Runtime
-from services.verification import Rejected, Verified, verify
+from services.verification import Rejected, Verified, actor_of, verify
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -28,19 +28,19 @@ def caller(request: Request, runtime: Annotated[Runtime, Depends(runtime_of)]) -
     return verified
 
 
-def admin(request: Request, verified: Annotated[Verified, Depends(caller)]) -> Actor:
-    """A tenant admin; everybody else is refused."""
-    if not verified.is_admin:
-        raise Forbidden("This call needs the role tenant-admin.")
-    return Actor(
-        tenant_id=verified.tenant_id,
-        kind=ActorKind.VIRTUAL_ACCOUNT,
-        name=verified.account,
-        id=verified.account_id,
+def acting(
+    request: Request,
+    runtime: Annotated[Runtime, Depends(runtime_of)],
+    verified: Annotated[Verified, Depends(caller)],
+) -> Actor:
+    """The bearer with its permits of this moment; each use case says what it demands of them."""
+    return actor_of(
+        runtime,
+        verified,
         address=request.client.host if request.client else None,
         request_id=request.state.request_id,
     )
 
 
 TheRuntime = Annotated[Runtime, Depends(runtime_of)]
-Admin = Annotated[Actor, Depends(admin)]
+Caller = Annotated[Actor, Depends(acting)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from api import shapes
-from api.callers import Admin, TheRuntime
+from api.callers import Caller, TheRuntime
 from core.errors import InvalidInput
 from core.spelling import answered
 from services.accounts import put_account
@@ -26,7 +26,7 @@ class Apply(BaseModel):
 
 
 @router.put("/apply")
-def apply(body: Apply, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+def apply(body: Apply, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """Creates or updates what the manifest describes, and says which."""
     kind = str(body.manifest.get("type", ""))
     dry_run = bool(body.dryRun)

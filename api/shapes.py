@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.spelling import answered
-from models import Integration, TokenRow, User
+from models import Integration, TokenRow
 from services.account_views import AccountView
 from services.integrations import Applied
+from services.users import UserView
 
 _NEVER = "9999-12-31T23:59:59Z"
 # The integrations whose manifests the SDK reads; for any other it refuses the whole answer.
@@ -110,14 +111,16 @@ def _integration(row: Integration, account_fqn: str, applied: Applied) -> dict[s
     }
 
 
-def user(row: User, tenant: str) -> dict[str, Any]:
+def user(view: UserView) -> dict[str, Any]:
     """A person as the SDK's `User`."""
+    row = view.user
     return {
         "id": str(row.id),
         "email": row.email,
-        "tenantName": tenant,
-        "metadata": {},
-        "roles": row.roles,
+        "tenantName": view.tenant.name,
+        "accountId": str(row.tenant_id),
+        "metadata": {"inviteAccepted": row.invitation is None},
+        "roles": view.roles,
         "active": row.active,
         "isEditable": True,
         "createdAt": moment(row.created_at),

@@ -18,6 +18,7 @@ _WORDS = {
     Reason.UNKNOWN: "Keyturn does not know this token.",
     Reason.EXPIRED: "This token is past its expiration date.",
     Reason.REVOKED: "This token was revoked.",
+    Reason.INACTIVE: "The owner of this token is not active.",
     Reason.OUT_OF_GRACE: "This token was rotated, and its grace is over: fetch the current one.",
 }
 
@@ -36,13 +37,10 @@ def verify_token(request: Request, runtime: TheRuntime) -> dict[str, Any] | JSON
             401,
             {"WWW-Authenticate": challenge},
         )
+    subject = {"type": answer.kind.value, "id": str(answer.subject_id), "name": answer.subject}
     return {
         "tenant": answer.tenant,
-        "subject": {
-            "type": "virtualaccount",
-            "id": str(answer.account_id),
-            "name": answer.account,
-        },
+        "subject": subject,
         "tokenId": str(answer.token_id),
         "generation": answer.generation,
         "state": answer.state,

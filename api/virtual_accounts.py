@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import shapes
-from api.callers import Admin, TheRuntime
+from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
 from core.errors import NotFound
 from services import account_life, account_views, accounts, tokens
@@ -35,7 +35,7 @@ class Regenerate(_Body):
 @router.get("")
 def list_(
     runtime: TheRuntime,
-    actor: Admin,
+    actor: Caller,
     limit: Limit = 100,
     offset: Offset = 0,
     search: Annotated[Text, Query(alias="nameSearchQuery")] = "",
@@ -49,7 +49,7 @@ def list_(
 
 
 @router.put("")
-def put(body: PutAccount, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+def put(body: PutAccount, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """Creates or updates by name; the token comes back on creation only."""
     done = accounts.put_account(runtime, actor, body.manifest, dry_run=bool(body.dryRun))
     answer: dict[str, Any] = {
@@ -62,7 +62,7 @@ def put(body: PutAccount, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
 
 
 @router.get("/exists")
-def exists(runtime: TheRuntime, actor: Admin, name: Text) -> dict[str, bool]:
+def exists(runtime: TheRuntime, actor: Caller, name: Text) -> dict[str, bool]:
     """Whether an account of this name exists."""
     try:
         account_views.find_account(runtime, actor, name)
@@ -72,7 +72,7 @@ def exists(runtime: TheRuntime, actor: Admin, name: Text) -> dict[str, bool]:
 
 
 @router.get("/{account_id}")
-def get(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+def get(account_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """One account with its live tokens."""
     view = account_views.get_account(runtime, actor, account_id)
     return {"data": shapes.virtual_account(view, runtime.now())}
@@ -82,7 +82,7 @@ def get(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
 def delete(
     account_id: str,
     runtime: TheRuntime,
-    actor: Admin,
+    actor: Caller,
     keep_copies: Annotated[bool, Query(alias="keepCopies")] = False,
 ) -> dict[str, Any]:
     """Ends every token; the copies that Keyturn wrote are removed unless they are kept."""
@@ -91,14 +91,14 @@ def delete(
 
 
 @router.get("/{account_id}/token")
-def get_token(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, str]:
+def get_token(account_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, str]:
     """The current token."""
     return {"token": tokens.read_token(runtime, actor, account_id).reveal()}
 
 
 @router.post("/{account_id}/regenerate-token")
 def regenerate(
-    account_id: str, body: Regenerate, runtime: TheRuntime, actor: Admin
+    account_id: str, body: Regenerate, runtime: TheRuntime, actor: Caller
 ) -> dict[str, str]:
     """A new token now; the old one works through the given grace."""
     grace = timedelta(minutes=body.gracePeriodInMinutes)
@@ -108,7 +108,7 @@ def regenerate(
 
 @router.delete("/{account_id}/jwt/{token_id}")
 def delete_token(
-    account_id: str, token_id: str, runtime: TheRuntime, actor: Admin
+    account_id: str, token_id: str, runtime: TheRuntime, actor: Caller
 ) -> dict[str, Any]:
     """Ends one token now; the current one is replaced."""
     tokens.revoke_token(runtime, actor, account_id, token_id)
@@ -116,14 +116,14 @@ def delete_token(
 
 
 @router.post("/{account_id}/pause")
-def pause(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+def pause(account_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """No scheduled rotations until resumed."""
     account_life.pause_account(runtime, actor, account_id)
     return get(account_id, runtime, actor)
 
 
 @router.post("/{account_id}/resume")
-def resume(account_id: str, runtime: TheRuntime, actor: Admin) -> dict[str, Any]:
+def resume(account_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """Rotates on schedule again."""
     account_life.resume_account(runtime, actor, account_id)
     return get(account_id, runtime, actor)

@@ -1,8 +1,8 @@
 """Tokens: mint, recognise, hash.
 
-A token is `tfy_vat_` or `tfy_pat_`, then 256 random bits as 43 characters of base62,
-then the CRC-32 of all before as 6 characters of base62. The checksum lets a verifier
-refuse garbage without asking the database; it is not a protection.
+A token is `tfy_vat_`, `tfy_pat_` or another prefix that says what it is for, then 256 random
+bits as 43 characters of base62, then the CRC-32 of all before as 6 characters of base62. The
+checksum lets a verifier refuse garbage without asking the database; it is not a protection.
 """
 
 import re
@@ -16,14 +16,18 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY = 43  # 62**43 > 2**256
 _CHECK = 6  # 62**6 > 2**32
 _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
-_LOOKALIKE = re.compile(r"tfy_(?:vat|pat)_[0-9A-Za-z]{8,}")
+_LOOKALIKE = re.compile(r"tfy_[a-z]{3}_[0-9A-Za-z]{8,}")
 
 
 class TokenKind(StrEnum):
-    """Whose token it is."""
+    """What it is for. The first three are bearer tokens, the others each open one thing once."""
 
     VIRTUAL_ACCOUNT = "vat"
     PERSONAL = "pat"
+    SESSION = "ses"
+    REFRESH = "ref"
+    DEVICE = "dev"
+    INVITATION = "inv"
 
 
 _PREFIXES = {kind: f"tfy_{kind}_" for kind in TokenKind}
@@ -38,6 +42,10 @@ class Token:
 
     def reveal(self) -> str:
         return self._text
+
+    @property
+    def kind(self) -> TokenKind:
+        return TokenKind(self._text[4:7])
 
     @property
     def hash(self) -> bytes:

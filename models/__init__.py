@@ -1,7 +1,8 @@
 """The tables. They carry legal state moves and constraints; never I/O, a session or a clock."""
 
+from models.access import CustomRole, GrantRow, KeptAnswer, RoleBinding, SubjectKind
 from models.accounts import AccountState, VirtualAccount
-from models.audit import AuditRow
+from models.audit import AuditChain, AuditRow
 from models.base import Base
 from models.deliveries import (
     OPEN,
@@ -21,29 +22,52 @@ from models.integrations import (
     ProviderAccount,
     Target,
 )
-from models.tenants import Installation, Process, Tenant, User, WrappedKey
+from models.people import (
+    DeviceLogin,
+    LoginSession,
+    PersonalAccessToken,
+    Team,
+    TeamMember,
+    User,
+)
+from models.secrets import Secret, SecretGroup, SecretVersion
+from models.tenants import Installation, Process, Tenant, WrappedKey
 from models.tokens import TokenRow, TokenState
 
 __all__ = [
     "OPEN",
     "AccountState",
     "Action",
+    "AuditChain",
     "AuditRow",
     "Base",
     "Bucket",
+    "CustomRole",
     "Delivery",
     "DeliveryState",
+    "DeviceLogin",
     "Event",
+    "GrantRow",
     "Installation",
     "Integration",
+    "KeptAnswer",
     "Lane",
     "LaneState",
+    "LoginSession",
+    "PersonalAccessToken",
     "Place",
     "PlaceState",
     "Priority",
     "Process",
     "ProviderAccount",
+    "RoleBinding",
+    "Secret",
+    "SecretGroup",
+    "SecretVersion",
+    "SubjectKind",
     "Target",
+    "Team",
+    "TeamMember",
     "Tenant",
     "TokenRow",
     "TokenState",

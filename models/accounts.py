@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -45,6 +46,8 @@ class VirtualAccount(TopOfTenant, Base):
             initially="DEFERRED",
             use_alter=True,
         ),
+        ForeignKeyConstraint(["tenant_id", "team_id"], ["teams.tenant_id", "teams.id"]),
+        Index("ix_virtual_accounts_team", "team_id", "tenant_id"),
         Index(
             "uq_virtual_accounts_name",
             "tenant_id",
@@ -65,6 +68,7 @@ class VirtualAccount(TopOfTenant, Base):
     state: Mapped[AccountState] = mapped_column(Name(AccountState), default=AccountState.ACTIVE)
     manifest: Mapped[dict[str, Any]]
     created_by: Mapped[dict[str, Any]]
+    team_id: Mapped[UUID | None]
     generation: Mapped[int] = mapped_column(default=1)
 
     rotation_interval: Mapped[timedelta | None] = mapped_column(Span)
@@ -87,18 +91,13 @@ class VirtualAccount(TopOfTenant, Base):
     deleted_at: Mapped[datetime | None]
 
     @property
+    def fqn(self) -> str:
+        return f"virtualaccount:{self.name}"
+
+    @property
     def policy(self) -> Policy | None:
         """How this account rotates; None if only by hand."""
         return policy_of(self)
-
-    def is_admin(self, tenant: str) -> bool:
-        """Whether it holds the tenant-admin role on its tenant."""
-        return any(
-            grant.get("role_id") == "tenant-admin"
-            and grant.get("resource_type") in {"tenant", "account"}
-            and grant.get("resource_fqn") == tenant
-            for grant in self.manifest.get("permissions") or []
-        )
 
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

@@ -78,6 +78,7 @@ class Integration(OfTenant, Base):
     fqn: Mapped[str] = mapped_column(String(300))
     sealed: Mapped[bytes]
     rate: Mapped[float | None] = mapped_column(Float)
+    authorized_subjects: Mapped[list[str]] = mapped_column(default=list)
     version: Mapped[int] = mapped_column(default=1)
     checked: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_by: Mapped[dict[str, Any]]

@@ -1,12 +1,12 @@
-"""The installation, its tenants, their data keys and users, and the live processes."""
+"""The installation, its tenants, their data keys, and the live processes."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, TopOfTenant
+from models.base import Base
 from models.types import Instant, Span
 
 
@@ -27,7 +27,7 @@ class Installation(Base):
 
 
 class Tenant(Base):
-    """An isolated organisation, with the limits its admins set for rotation."""
+    """An isolated organisation, with the limits its admins set for keys and sessions."""
 
     __tablename__ = "tenants"
 
@@ -38,6 +38,10 @@ class Tenant(Base):
     max_hold: Mapped[timedelta] = mapped_column(Span, default=timedelta(days=7))
     pick_up: Mapped[timedelta] = mapped_column(Span, default=timedelta(minutes=10))
     max_live_generations: Mapped[int] = mapped_column(default=10)
+    default_grace: Mapped[timedelta] = mapped_column(Span, default=timedelta(days=30))
+    pat_longest_life: Mapped[timedelta | None] = mapped_column(Span)
+    pat_most_per_user: Mapped[int | None]
+    session_length: Mapped[timedelta] = mapped_column(Span, default=timedelta(hours=12))
     created_at: Mapped[datetime]
 
 
@@ -51,19 +55,6 @@ class WrappedKey(Base):
     wrapped: Mapped[bytes]
     master_key_id: Mapped[str] = mapped_column(String(12), index=True)
     created_at: Mapped[datetime]
-
-
-class User(TopOfTenant, Base):
-    """A person."""
-
-    __tablename__ = "users"
-    __table_args__ = (UniqueConstraint("tenant_id", "email"),)
-
-    email: Mapped[str] = mapped_column(String(320))
-    active: Mapped[bool] = mapped_column(default=True)
-    roles: Mapped[list[str]]
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
 
 
 class Process(Base):

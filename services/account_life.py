@@ -8,6 +8,7 @@ from core.actors import Actor
 from core.events import EventType
 from models import Place, PlaceState, Target, TokenRow, TokenState
 from services.account_views import audit_account, lock_account
+from services.granting import forget_subject
 from services.outbox import Outbox
 from services.places import remove_places
 from services.runtime import Runtime
@@ -18,7 +19,7 @@ def pause_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Non
     """No scheduled rotations until it is resumed."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:update")
         if account.paused_at is None:
             account.pause(outbox.now)
             audit_account(outbox, actor, "virtual-account.paused", account)
@@ -30,7 +31,7 @@ def resume_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> No
     """Rotates on schedule again; what fell due meanwhile is due now, once."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:update")
         if account.paused_at is not None:
             account.resume()
             audit_account(outbox, actor, "virtual-account.resumed", account)
@@ -44,7 +45,7 @@ def delete_account(
     """Ends every token now and removes the copies that Keyturn wrote, unless they are kept."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:delete")
         for token in session.scalars(
             mine(TokenRow, actor.tenant_id).where(
                 TokenRow.account_id == account.id,
@@ -71,6 +72,7 @@ def delete_account(
         )
         for target in targets:
             session.delete(target)
+        forget_subject(session, actor.tenant_id, account.id)
         audit_account(
             outbox, actor, "virtual-account.deleted", account, {"kept_copies": keep_copies}
         )

@@ -1,5 +1,6 @@
 """Looking at virtual accounts: one, by id or name, or a page of them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.errors import NotFound
-from models import AccountState, Tenant, TokenRow, TokenState, VirtualAccount
+from core.roles import Resource
+from models import AccountState, Team, Tenant, TokenRow, TokenState, VirtualAccount
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, find_locked, mine
@@ -26,11 +28,29 @@ class AccountView:
     tokens: Sequence[TokenRow] = ()
 
 
+def resource_of(session: Session, account: VirtualAccount) -> Resource:
+    """The account as something that actions are done to."""
+    return Resource("virtual-account", account.fqn, _team_name(session, account))
+
+
 def get_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> AccountView:
     """The account with this id."""
     with runtime.database.reading() as session:
-        account = _living(find(session, VirtualAccount, actor.tenant_id, account_id, "account"))
+        account = readable(session, actor, account_id)
         return view_of(session, account, session.get_one(Tenant, actor.tenant_id))
+
+
+def readable(
+    session: Session,
+    actor: Actor,
+    account_id: str | UUID,
+    action: str = "virtual-account:read",
+) -> VirtualAccount:
+    """The living account, if the actor may do this to it."""
+    found = find(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+    account = _living(found)
+    actor.demand(action, resource_of(session, account))
+    return account
 
 
 def find_account(runtime: Runtime, actor: Actor, name: str) -> AccountView:
@@ -43,6 +63,7 @@ def find_account(runtime: Runtime, actor: Actor, name: str) -> AccountView:
         )
         if account is None:
             raise NotFound("virtual account", name)
+        actor.demand("virtual-account:read", resource_of(session, account))
         return view_of(session, account, session.get_one(Tenant, actor.tenant_id))
 
 
@@ -53,7 +74,7 @@ def list_accounts(
     with runtime.database.reading() as session:
         tenant = session.get_one(Tenant, actor.tenant_id)
         matching = mine(VirtualAccount, tenant.id).where(
-            VirtualAccount.state != AccountState.DELETED
+            VirtualAccount.state != AccountState.DELETED, _visible(actor)
         )
         if search:
             matching = matching.where(VirtualAccount.name.contains(search, autoescape=True))
@@ -66,18 +87,21 @@ def list_accounts(
             .where(TokenRow.account_id.in_([account.id for account in page]), _live(runtime.now()))
             .order_by(TokenRow.generation.desc())
         ).all()
-        views = [
-            AccountView(account, tenant, [t for t in tokens if t.account_id == account.id])
-            for account in page
-        ]
-        return views, total
+        of_account: dict[UUID, list[TokenRow]] = defaultdict(list)
+        for token in tokens:
+            of_account[token.account_id].append(token)
+        return [AccountView(account, tenant, of_account[account.id]) for account in page], total
 
 
-def lock_account(session: Session, actor: Actor, account_id: str | UUID) -> VirtualAccount:
-    """The living account, its row locked (law 14)."""
-    return _living(
+def lock_account(
+    session: Session, actor: Actor, account_id: str | UUID, action: str
+) -> VirtualAccount:
+    """The living account, its row locked (law 14), if the actor may do this to it."""
+    account = _living(
         find_locked(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
     )
+    actor.demand(action, resource_of(session, account))
+    return account
 
 
 def view_of(session: Session, account: VirtualAccount, tenant: Tenant) -> AccountView:
@@ -100,6 +124,22 @@ def _live(now: datetime) -> Any:
     return TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)) & (
         TokenRow.valid_until.is_(None) | (TokenRow.valid_until > now)
     )
+
+
+def _team_name(session: Session, account: VirtualAccount) -> str | None:
+    if account.team_id is None:
+        return None
+    return session.get_one(Team, (account.team_id, account.tenant_id)).name
+
+
+def _visible(actor: Actor) -> Any:
+    """Which accounts the actor may read, as a condition."""
+    if actor.permits.allow_everywhere("virtual-account:read"):
+        return True
+    fqns, teams = actor.permits.scope("virtual-account:read")
+    names = [fqn.removeprefix("virtualaccount:") for fqn in fqns]
+    owned = select(Team.id).where(Team.tenant_id == actor.tenant_id, Team.name.in_(teams))
+    return VirtualAccount.name.in_(names) | VirtualAccount.team_id.in_(owned)
 
 
 def _living(account: VirtualAccount) -> VirtualAccount:

@@ -12,6 +12,7 @@ from core.errors import Conflict
 from core.ids import new_id
 from core.manifests import VirtualAccountManifest, check_policy, parse_account
 from core.policy import Policy
+from core.roles import Resource
 from core.spelling import reference_spelling
 from core.tokens import Token
 from models import (
@@ -22,7 +23,8 @@ from models import (
     TokenState,
     VirtualAccount,
 )
-from services.account_views import AccountView, audit_account, view_of
+from services.account_views import AccountView, audit_account, resource_of, view_of
+from services.entitlements import owning_team, settle_permissions
 from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies, settle_places, settle_targets
@@ -97,6 +99,7 @@ def _put(
     )
     if account is None:
         return _create(runtime, session, outbox, actor, tenant, manifest, spelled, policy)
+    actor.demand("virtual-account:update", resource_of(session, account))
     return _update(runtime, session, outbox, actor, tenant, account, manifest, spelled, policy)
 
 
@@ -110,10 +113,16 @@ def _create(
     spelled: dict[str, Any],
     policy: Policy | None,
 ) -> Put:
+    team = owning_team(session, actor, manifest)
+    actor.demand(
+        "virtual-account:create",
+        Resource("virtual-account", f"virtualaccount:{manifest.name}", team.name if team else None),
+    )
     account = VirtualAccount(
         tenant_id=tenant.id,
         id=new_id(),
         name=manifest.name,
+        team_id=team.id if team else None,
         state=AccountState.ACTIVE,
         manifest=spelled,
         created_by=actor.as_subject(),
@@ -126,8 +135,9 @@ def _create(
     _apply(account, tenant, manifest, policy)
     session.add(account)
     session.flush()
-    settle_places(session, outbox, runtime.opened, account, manifest)
-    settle_targets(session, runtime.opened, account, manifest)
+    settle_permissions(session, actor, tenant, account, manifest)
+    settle_places(session, outbox, runtime.opened, account, manifest, actor)
+    settle_targets(session, runtime.opened, account, manifest, actor)
     (turn,) = turn_keys(
         session, [account], outbox, cause=Cause.CREATED, actor=actor, keyring=runtime.keyring
     )
@@ -155,6 +165,13 @@ def _update(
     if spelled == existing:
         return Put(view_of(session, account, tenant), False, False, existing)
     old_policy, old_end = account.policy, account.expires_at
+    if spelled.get("ownedBy") != existing.get("ownedBy"):
+        team = owning_team(session, actor, manifest)
+        account.team_id = team.id if team else None
+        session.flush()
+        actor.demand("virtual-account:update", resource_of(session, account))
+    if manifest.permissions is not None:
+        settle_permissions(session, actor, tenant, account, manifest)
     account.manifest = spelled
     account.updated_at = outbox.now
     _apply(account, tenant, manifest, policy)
@@ -162,8 +179,10 @@ def _update(
         account.reschedule(outbox.now)
     if account.expires_at != old_end:
         _move_end(runtime, session, outbox, actor, account)
-    new = settle_places(session, outbox, runtime.opened, account, manifest)
-    settle_targets(session, runtime.opened, account, manifest)
+    new = settle_places(session, outbox, runtime.opened, account, manifest, actor)
+    if new:  # whoever says where the token goes could read it there
+        actor.demand("virtual-account:read-token", resource_of(session, account))
+    settle_targets(session, runtime.opened, account, manifest, actor)
     send_copies(session, outbox, account, new, cause="added", priority=Priority.MANUAL)
     audit_account(
         outbox, actor, "virtual-account.updated", account, {"before": existing, "after": spelled}

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.errors import Conflict, NotFound
 from core.ids import new_id
+from core.roles import TENANT_ADMIN
 from core.tokens import Token
 from models import (
     AccountState,
     Installation,
+    SubjectKind,
     Tenant,
     TokenRow,
     TokenState,
@@ -23,6 +25,7 @@ from models import (
     WrappedKey,
 )
 from services.accounts import put_account
+from services.granting import Subject, Wish, settle_grants
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
@@ -59,17 +62,7 @@ def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: s
             )
             session.add(tenant)
             session.flush()
-            session.add(
-                User(
-                    tenant_id=tenant.id,
-                    id=new_id(),
-                    email=admin_email,
-                    roles=["tenant-admin"],
-                    active=True,
-                    created_at=outbox.now,
-                    updated_at=outbox.now,
-                )
-            )
+            make_admin(session, outbox, tenant, admin_email)
         has_key = session.scalar(
             select(WrappedKey.number).where(WrappedKey.tenant_id == tenant.id).limit(1)
         )
@@ -78,6 +71,30 @@ def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: s
         return tenant.id
 
     return runtime.change(use_case)
+
+
+def make_admin(session: Session, outbox: Outbox, tenant: Tenant, email: str) -> User:
+    """An active person with this address who holds tenant-admin; made if need be."""
+    user = session.scalar(mine(User, tenant.id).where(User.email == email))
+    if user is None:
+        user = User(
+            tenant_id=tenant.id,
+            id=new_id(),
+            email=email,
+            created_at=outbox.now,
+            updated_at=outbox.now,
+        )
+        session.add(user)
+    user.active = True
+    session.flush()
+    settle_grants(
+        session,
+        Actor.operator(tenant.id, "operator"),
+        tenant,
+        [Subject(SubjectKind.USER, user.id)],
+        [Wish("tenant", tenant.name, TENANT_ADMIN, "roles")],
+    )
+    return user
 
 
 def ensure_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> bool:
@@ -142,7 +159,7 @@ def write_secret(path: Path, text: str) -> None:
 def _create_admin(runtime: Runtime, tenant_id: UUID) -> Token:
     with runtime.database.reading() as session:
         name = session.get_one(Tenant, tenant_id).name
-    grant = {"resource_fqn": name, "resource_type": "account", "role_id": "tenant-admin"}
+    grant = {"resource_fqn": name, "resource_type": "account", "role_id": TENANT_ADMIN}
     put = put_account(
         runtime,
         Actor.operator(tenant_id, "bootstrap"),

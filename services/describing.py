@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 
 from core.errors import InvalidInput, PluginUnknown
 from core.manifests import check_name
@@ -28,6 +28,10 @@ _OF_ACCOUNT = {
 }
 # Fields of a provider account that its integrations inherit where their plugin has them.
 _INHERITED = ("auth_data", "aws_account_id", "owned_by")
+_Subjects = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^(user|team|virtualaccount):[^\s]{1,320}$")]],
+    Field(max_length=500),
+]
 _SHOWN = {"type", "access_key_id", "assumed_role_arn", "external_id", "username"}
 
 
@@ -42,6 +46,7 @@ class Described:
     config: dict[str, Any]
     plugin: Plugin
     rate: float | None
+    authorized_subjects: list[str]
 
 
 def headings(spelled: dict[str, Any]) -> tuple[str, str]:
@@ -89,7 +94,12 @@ def describe(
         rate = parse(TypeAdapter(float | None), item.get("rate"), below=f"{where}.rate")
         if rate is not None and not 0 < rate <= 10_000:  # noqa: PLR2004
             raise InvalidInput(f"{where}.rate", "give calls per second, more than 0")
-        described.append(Described(family, kind, name, fqn, config, plugin, rate))
+        subjects = parse(
+            TypeAdapter(_Subjects),
+            item.get("authorized_subjects") or [],
+            below=f"{where}.authorized_subjects.",
+        )
+        described.append(Described(family, kind, name, fqn, config, plugin, rate, subjects))
     return described
 
 

@@ -15,6 +15,7 @@ from core.errors import Conflict, KeyturnError
 from core.events import EventType
 from core.ids import new_id
 from core.plugins import Family
+from core.roles import Resource
 from core.spelling import reference_spelling
 from models import (
     Integration,
@@ -89,7 +90,7 @@ def check_integration(runtime: Runtime, integration: Integration) -> dict[str, A
 
 
 def list_integrations(runtime: Runtime, actor: Actor) -> list[tuple[Integration, list[Lane]]]:
-    """Every integration of the tenant with its lanes."""
+    """Every integration that the actor may read, with its lanes."""
     with runtime.database.reading() as session:
         integrations = session.scalars(
             mine(Integration, actor.tenant_id)
@@ -100,6 +101,9 @@ def list_integrations(runtime: Runtime, actor: Actor) -> list[tuple[Integration,
         return [
             (integration, [lane for lane in lanes if lane.integration_id == integration.id])
             for integration in integrations
+            if actor.may(
+                "provider-integration:read", Resource("provider-integration", integration.fqn)
+            )
         ]
 
 
@@ -107,6 +111,7 @@ def resume_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
     """A paused lane sends again; backing off starts anew. A second call changes nothing."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
+        actor.demand_everywhere("provider-integration:manage")
         lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
         if lane.state is LaneState.PAUSED:
             lane.resume(outbox.now)
@@ -121,6 +126,7 @@ def pause_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
     """Nothing is sent on this lane until it is resumed."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
+        actor.demand_everywhere("provider-integration:manage")
         lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
         if lane.state is LaneState.OPEN:
             lane.pause(f"paused by {actor.name}")
@@ -149,8 +155,11 @@ def _apply(
     shown = masked(spelled, described)
     existing = account.manifest if account else None
     if account is not None and full == before:
+        actor.demand("provider-account:read", _resource(tenant, provider, name))
         return Applied(account, tenant, _integrations(session, account), False, False, existing)
     created = account is None
+    verb = "create" if created else "update"
+    actor.demand(f"provider-account:{verb}", _resource(tenant, provider, name))
     if account is None:
         account = ProviderAccount(
             tenant_id=tenant.id,
@@ -177,6 +186,10 @@ def _apply(
         detail={"before": existing, "after": shown},
     )
     return Applied(account, tenant, integrations, created, True, existing)
+
+
+def _resource(tenant: Tenant, provider: str, name: str) -> Resource:
+    return Resource("provider-account", f"{tenant.name}:{provider}:{name}")
 
 
 def _settle(
@@ -207,6 +220,7 @@ def _settle(
             created_at=outbox.now,
         )
         row.rate = one.rate
+        row.authorized_subjects = one.authorized_subjects
         row.version += 1
         row.updated_at = outbox.now
         row.sealed = runtime.keyring.seal(

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.actors import Actor
 from core.errors import Conflict, InvalidInput, PlaceRefused
 from core.events import EventType
 from core.ids import new_id
@@ -25,6 +26,7 @@ from models import (
 )
 from notifiers.base import Notifier
 from services.destinations import lane_for
+from services.entitlements import demand_use
 from services.holds import release_holds
 from services.opened import Opened
 from services.outbox import Outbox, written
@@ -52,6 +54,7 @@ def settle_places(
     opened: Opened,
     account: VirtualAccount,
     manifest: VirtualAccountManifest,
+    actor: Actor,
 ) -> list[Place]:
     """Adds, changes and removes places; answers the new ones, which hold nothing yet.
 
@@ -71,6 +74,7 @@ def settle_places(
             None,
         )
         if place is None:
+            demand_use(actor, want.integration)
             place = _add(session, outbox, account, want)
             new.append(place)
         elif place.state is PlaceState.REMOVING:
@@ -162,10 +166,14 @@ def send_copies(
 
 
 def settle_targets(
-    session: Session, opened: Opened, account: VirtualAccount, manifest: VirtualAccountManifest
+    session: Session,
+    opened: Opened,
+    account: VirtualAccount,
+    manifest: VirtualAccountManifest,
+    actor: Actor,
 ) -> None:
     """Who is told, exactly as the manifest says."""
-    wanted: dict[tuple[UUID, str], Lane] = {}
+    wanted: dict[tuple[UUID, str], tuple[Lane, Integration]] = {}
     for number, target in enumerate(manifest.targets):
         of = "notification_target" if manifest.notification_target else _TARGETS.format(number)
         where = f"{of}.notification_channel"
@@ -178,14 +186,15 @@ def settle_targets(
         assert isinstance(plugin, Notifier)
         for address in target.addresses():
             lane = lane_for(session, integration, plugin, plugin.lane_address(address))
-            wanted[lane.id, address] = lane
+            wanted[lane.id, address] = lane, integration
     existing = session.scalars(
         mine(Target, account.tenant_id).where(Target.account_id == account.id)
     ).all()
     for target_row in existing:
         if wanted.pop((target_row.lane_id, target_row.address), None) is None:
             session.delete(target_row)
-    for lane_id, address in wanted:
+    for (lane_id, address), (_, integration) in wanted.items():
+        demand_use(actor, integration)
         session.add(
             Target(
                 tenant_id=account.tenant_id,

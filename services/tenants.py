@@ -25,6 +25,7 @@ class Limits:
 
 def set_limits(runtime: Runtime, actor: Actor, **changes: timedelta | None) -> Limits:
     """Changes the limits that are given; accounts keep the policies they have."""
+    actor.demand_everywhere("settings:update")
     given = {name: value for name, value in changes.items() if value is not None}
     for name in ("smallest_interval", "smallest_grace"):
         if given.get(name) == timedelta(0):

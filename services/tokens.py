@@ -23,7 +23,7 @@ from models import (
     TokenState,
     VirtualAccount,
 )
-from services.account_views import audit_account, lock_account
+from services.account_views import audit_account, lock_account, readable
 from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies
@@ -38,14 +38,12 @@ def read_token(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Token:
     """The account's current token; who read it is in the audit log."""
 
     def use_case(session: Session, outbox: Outbox) -> TokenRow:
-        account = find(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+        account = readable(session, actor, account_id, "virtual-account:read-token")
         row = session.scalar(
             mine(TokenRow, actor.tenant_id).where(
                 TokenRow.account_id == account.id, TokenRow.state == TokenState.CURRENT
             )
         )
-        if account.state is AccountState.DELETED:
-            raise NotFound("virtual account", account_id)
         if row is None or not row.is_valid(outbox.now):
             raise Conflict(f"{account.name} has no valid token; regenerate it.")
         audit_account(outbox, actor, "token.read", account, {"generation": row.generation})
@@ -81,7 +79,7 @@ def revoke_token(
     """Ends one token now. The current one is replaced in the same commit."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:manage")
         row = find(session, TokenRow, actor.tenant_id, token_id, "token")
         if row.account_id != account.id:
             raise NotFound("token", token_id)
@@ -107,7 +105,7 @@ def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
     """Ends every token now and suspends the account until the next regenerate; never held."""
 
     def use_case(session: Session, outbox: Outbox) -> int:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:manage")
         rows = session.scalars(
             mine(TokenRow, actor.tenant_id).where(
                 TokenRow.account_id == account.id,
@@ -141,7 +139,7 @@ def sync_now(runtime: Runtime, actor: Actor, account_id: str | UUID, *, force: b
     """Sends the current token to every place that has not confirmed it; `force`: to every one."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:update")
         places = _places(session, account)
         behind = [p for p in places if force or p.confirmed_generation < account.generation]
         if not places:
@@ -155,7 +153,7 @@ def sync_now(runtime: Runtime, actor: Actor, account_id: str | UUID, *, force: b
 def sync_state(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Synced:
     """Where the account's places stand now."""
     with runtime.database.reading() as session:
-        account = find(session, VirtualAccount, actor.tenant_id, account_id, "virtual account")
+        account = readable(session, actor, account_id)
         places = _places(session, account)
         pending = session.scalar(
             select(func.count()).where(
@@ -193,7 +191,7 @@ def _turn(
     runtime: Runtime, actor: Actor, account_id: str | UUID, cause: Cause, grace: timedelta | None
 ) -> Token:
     def use_case(session: Session, outbox: Outbox) -> Token:
-        account = lock_account(session, actor, account_id)
+        account = lock_account(session, actor, account_id, "virtual-account:manage")
         if account.is_expired(outbox.now):
             raise Conflict(f"{account.name} is past its expiration date; move that first.")
         if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:

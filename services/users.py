@@ -1,11 +1,32 @@
-"""People, as far as they are read."""
+"""People: who there is. What is done to them is in `user_life`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from core.actors import Actor
+from core.roles import TENANT_MEMBER, TENANT_TYPES, Resource
 from models import Tenant, User
+from services.permits import grants_of
 from services.runtime import Runtime
-from services.scope import mine
+from services.scope import find, mine
+
+
+@dataclass(frozen=True)
+class UserView:
+    """A person as they are read: with their own roles on the tenant."""
+
+    user: User
+    tenant: Tenant
+    roles: list[str]
+
+
+def resource_of(user: User) -> Resource:
+    """The person as something that actions are done to."""
+    return Resource("user", f"user:{user.email}")
 
 
 def list_users(
@@ -16,8 +37,9 @@ def list_users(
     offset: int,
     search: str = "",
     inactive: bool = False,
-) -> tuple[list[User], int, str]:
-    """A page of the tenant's users by e-mail, how many there are, and the tenant's name."""
+) -> tuple[list[UserView], int]:
+    """A page of the tenant's users by e-mail, and how many there are."""
+    actor.demand_everywhere("user:read")
     with runtime.database.reading() as session:
         matching = mine(User, actor.tenant_id)
         if search:
@@ -26,4 +48,22 @@ def list_users(
             matching = matching.where(User.active)
         total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
         page = session.scalars(matching.order_by(User.email).limit(limit).offset(offset)).all()
-        return list(page), total, session.get_one(Tenant, actor.tenant_id).name
+        return views_of(session, session.get_one(Tenant, actor.tenant_id), page), total
+
+
+def get_user(runtime: Runtime, actor: Actor, user_id: str) -> UserView:
+    """One person; everybody may read themselves."""
+    with runtime.database.reading() as session:
+        user = find(session, User, actor.tenant_id, user_id, "user")
+        if user.id != actor.id:
+            actor.demand("user:read", resource_of(user))
+        return views_of(session, session.get_one(Tenant, actor.tenant_id), [user])[0]
+
+
+def views_of(session: Session, tenant: Tenant, users: Sequence[User]) -> list[UserView]:
+    """These people with their roles, in two queries however many they are."""
+    roles: dict[UUID, list[str]] = {user.id: [] for user in users}
+    for grant in grants_of(session, tenant.id, list(roles)):
+        if grant.resource_type in TENANT_TYPES and grant.binding_id is None:
+            roles[grant.subject_id].append(grant.role)
+    return [UserView(user, tenant, roles[user.id] or [TENANT_MEMBER]) for user in users]

@@ -26,9 +26,20 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.Uuid(), nullable=True),
         sa.Column("subject_name", sa.String(length=320), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_audit")),
     )
     op.create_index("ix_audit_at", "audit", ["tenant_id", "at"], unique=False)
+    op.create_index("uq_audit_number", "audit", ["tenant_id", "number"], unique=True)
+    op.create_index(
+        "ix_audit_unchained",
+        "audit",
+        ["tenant_id", "at"],
+        unique=False,
+        postgresql_where=sa.text("number IS NULL"),
+        sqlite_where=sa.text("number IS NULL"),
+    )
     op.create_table(
         "buckets",
         sa.Column("quota_key", sa.String(length=200), nullable=False),
@@ -83,6 +94,10 @@ def upgrade() -> None:
         sa.Column("max_hold", sa.BigInteger(), nullable=False),
         sa.Column("pick_up", sa.BigInteger(), nullable=False),
         sa.Column("max_live_generations", sa.Integer(), nullable=False),
+        sa.Column("default_grace", sa.BigInteger(), nullable=False),
+        sa.Column("pat_longest_life", sa.BigInteger(), nullable=True),
+        sa.Column("pat_most_per_user", sa.Integer(), nullable=True),
+        sa.Column("session_length", sa.BigInteger(), nullable=False),
         sa.Column("created_at", instant(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("name", name=op.f("uq_tenants_name")),
@@ -131,12 +146,28 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.String(length=320), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("invitation", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("invitation_until", instant(), nullable=True),
+        sa.Column("accepted_at", instant(), nullable=True),
         sa.Column("created_at", instant(), nullable=False),
         sa.Column("updated_at", instant(), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_users_tenant_id")),
         sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_users")),
         sa.UniqueConstraint("tenant_id", "email", name=op.f("uq_users_tenant_id_email")),
+    )
+    op.create_index("uq_users_invitation", "users", ["invitation"], unique=True)
+    op.create_table(
+        "teams",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.JSON(), nullable=False),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("updated_at", instant(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_teams_tenant_id")),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_teams")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_teams_tenant_id_name")),
     )
     op.create_table(
         "virtual_accounts",
@@ -146,6 +177,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(40), nullable=False),
         sa.Column("manifest", sa.JSON(), nullable=False),
         sa.Column("created_by", sa.JSON(), nullable=False),
+        sa.Column("team_id", sa.Uuid(), nullable=True),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("rotation_interval", sa.BigInteger(), nullable=True),
         sa.Column("rotation_schedule", sa.String(length=200), nullable=True),
@@ -174,11 +206,19 @@ def upgrade() -> None:
             "rotation_interval IS NULL OR rotation_schedule IS NULL",
             name=op.f("ck_virtual_accounts_one_rotation_policy"),
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "team_id"],
+            ["teams.tenant_id", "teams.id"],
+            name=op.f("fk_virtual_accounts_tenant_id_team_id"),
+        ),
         *_newest_token_inline(),
         sa.ForeignKeyConstraint(
             ["tenant_id"], ["tenants.id"], name=op.f("fk_virtual_accounts_tenant_id")
         ),
         sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_virtual_accounts")),
+    )
+    op.create_index(
+        "ix_virtual_accounts_team", "virtual_accounts", ["team_id", "tenant_id"], unique=False
     )
     op.create_index(
         "ix_virtual_accounts_due",
@@ -207,6 +247,7 @@ def upgrade() -> None:
         sa.Column("fqn", sa.String(length=300), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("rate", sa.Float(), nullable=True),
+        sa.Column("authorized_subjects", sa.JSON(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("checked", sa.JSON(), nullable=False),
         sa.Column("created_by", sa.JSON(), nullable=False),
@@ -551,6 +592,7 @@ def downgrade() -> None:
         "tokens",
         "integrations",
         "virtual_accounts",
+        "teams",
         "users",
         "provider_accounts",
         "events",
