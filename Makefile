@@ -24,11 +24,17 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable tests/plugins
 	@touch $@
 
+# The reference's own command, which tests run as its users do; its pins suit no environment of ours.
+.venv/.tfy: .venv/.runtime requirements/tfy.txt
+	test -x .venv/tfy/bin/python || $(PYTHON) -m venv .venv/tfy
+	.venv/tfy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tfy.txt
+	@touch $@
+
 run: install ## start Keyturn with a demo: one account, turned every 60 s
 	$(BIN)/keyturn up --demo
 
-test: .venv/.dev ## the whole test suite
-	$(BIN)/pytest
+test: .venv/.dev .venv/.tfy ## the whole test suite, on all cores
+	$(BIN)/pytest --numprocesses auto
 
 check: .venv/.dev ## the gates: style, types, layers, migrations
 	$(BIN)/ruff check .
@@ -49,6 +55,7 @@ format: .venv/.dev ## put the code into its one shape
 lock: ## resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --group dev pyproject.toml --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
+	printf 'truefoundry==0.17.5\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/tfy.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --constraints requirements/dev.txt - --output-file requirements/build.txt
 
 clean: ## remove what was built
