@@ -13,6 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OfTenant
 
+# What the first row of a chain is chained to.
+GENESIS = bytes(32)
+
 
 class AuditRow(OfTenant, Base):
     """One change. Never holds a token or a credential."""
@@ -51,6 +54,6 @@ class AuditChain(Base):
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, default=0)
-    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), default=GENESIS)
     anchor_number: Mapped[int] = mapped_column(BigInteger, default=0)
-    anchor_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    anchor_hash: Mapped[bytes] = mapped_column(LargeBinary(32), default=GENESIS)

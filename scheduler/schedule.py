@@ -15,6 +15,7 @@ def ticks(settings: Settings) -> dict[str, dict[str, Any]]:
         "rotate": _tick("keyturn.rotate", ROTATE, period),
         "sweep": _tick("keyturn.sweep", LANES, period),
         "expire": _tick("keyturn.expire", HOUSEKEEPING, period),
+        "chain": _tick("keyturn.chain", HOUSEKEEPING, period),
         "prune": _tick("keyturn.prune", HOUSEKEEPING, _HOUR),
     }
 

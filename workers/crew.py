@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from services import draining, expiry, housekeeping, lanes, rotation
+from services import audit_chain, audit_pruning, draining, expiry, housekeeping, lanes, rotation
 from services.pulse import Pulse
 from services.runtime import Runtime
 
@@ -19,6 +19,7 @@ class Crew:
         self.runtime = runtime
         self.stop = threading.Event()
         self.pulse = pulse
+        self._chaining = threading.Lock()
 
     def rotate(self) -> None:
         """One batch of due accounts; rings for the next if this one was full."""
@@ -55,12 +56,22 @@ class Crew:
             while expiry.tell_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
                 pass
 
+    def chain(self) -> None:
+        """Chains the audit log's new rows; in one thread of a worker, whatever the ticks say."""
+        if self._chaining.acquire(blocking=False):
+            try:
+                audit_chain.chain_due(self.runtime, self.stop)
+            finally:
+                self._chaining.release()
+
     def prune(self) -> None:
         """Deletes what is past its retention, in batches."""
         if self._may_act():
             while housekeeping.prune(self.runtime) >= housekeeping.BATCH:
                 if self.stop.is_set():
                     return
+            while audit_pruning.prune_due(self.runtime, self.stop):
+                pass
 
     def _may_act(self) -> bool:
         """Nothing irreversible while the clock is not trusted, or at shutdown (law 13)."""

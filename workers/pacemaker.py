@@ -53,6 +53,7 @@ class Pacemaker:
         try:
             self._crew.rotate()
             self._crew.expire()
+            self._crew.chain()
             for lane, troubled in self._crew.sweep():
                 if lane not in self._under_way:
                     self._under_way.add(lane)
