@@ -4,14 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    CheckConstraint,
-    ForeignKeyConstraint,
-    Index,
-    LargeBinary,
-    String,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, CheckConstraint, ForeignKeyConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, OfTenant, TopOfTenant
@@ -67,12 +60,10 @@ class SecretVersion(OfTenant, Base):
             ["tenant_id", "secret_id"], ["secrets.tenant_id", "secrets.id"], ondelete="CASCADE"
         ),
         UniqueConstraint("secret_id", "tenant_id", "version"),
-        Index("ix_secret_versions_hash", "secret_id", "hash"),
     )
 
     secret_id: Mapped[UUID]
     version: Mapped[int]
     sealed: Mapped[bytes]
-    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    mark: Mapped[dict[str, Any] | None]
+    mark: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime]
