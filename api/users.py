@@ -2,17 +2,62 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
-from api import shapes
-from api.callers import Caller, TheRuntime
+from api import people_shapes, shapes
+from api.callers import Caller, TheRuntime, address_of
 from api.paging import Limit, Offset, Text
-from services.users import list_users
+from core.errors import InvalidInput
+from services import invitations, user_life
+from services.users import get_user, list_users
 
-router = APIRouter(prefix="/api/svc/v1", tags=["users"])
+router = APIRouter(prefix="/api/svc/v1/users", tags=["users"])
 
 
-@router.get("/users")
+class _Body(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class Register(_Body):
+    """Somebody new; with `sendInviteEmail` a one-time link comes back."""
+
+    email: Text
+    sendInviteEmail: bool | None = False  # noqa: N815 - the wire's spelling
+    skipIfUserExists: bool | None = False  # noqa: N815 - the wire's spelling
+    dryRun: bool | None = False  # noqa: N815 - the wire's spelling
+    acceptInviteClientURL: str | None = None  # noqa: N815 - the wire's spelling
+
+
+class Invite(_Body):
+    """Who gets a one-time link, and the page that it opens."""
+
+    email: Text
+    acceptInviteClientUrl: str  # noqa: N815 - the wire's spelling
+
+
+class Accept(_Body):
+    """What the link carries."""
+
+    token: str = Field(max_length=200)
+
+
+class Roles(_Body):
+    """All roles that somebody is to hold on the account."""
+
+    email: Text
+    roles: Annotated[list[Text], Field(max_length=100)]
+    resourceType: Text | None = None  # noqa: N815 - the wire's spelling
+
+
+class Somebody(_Body):
+    """Whom it is about."""
+
+    email: Text
+    tenantName: Text | None = None  # noqa: N815 - the wire's spelling
+
+
+@router.get("")
 def list_(
     runtime: TheRuntime,
     actor: Caller,
@@ -25,5 +70,83 @@ def list_(
     views, total = list_users(
         runtime, actor, limit=limit, offset=offset, search=query, inactive=show_invalid
     )
-    items = [shapes.user(view) for view in views]
+    items = [people_shapes.user(view) for view in views]
     return shapes.page(items, total=total, offset=offset, limit=limit)
+
+
+@router.post("/register")
+def register(body: Register, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """Somebody new, active at once as a tenant-member."""
+    page = body.acceptInviteClientURL if body.sendInviteEmail else None
+    if body.sendInviteEmail and page is None:
+        raise InvalidInput("acceptInviteClientURL", "say which page the link opens")
+    done = invitations.register(
+        runtime,
+        actor,
+        body.email,
+        with_link_to=page,
+        skip_existing=bool(body.skipIfUserExists),
+        dry_run=bool(body.dryRun),
+    )
+    answer = {"data": people_shapes.user(done.view), "created": done.created}
+    return answer if done.link is None else {**answer, "link": done.link}
+
+
+@router.post("/invite")
+def invite(body: Invite, runtime: TheRuntime, actor: Caller) -> dict[str, str]:
+    """A one-time link, valid for 7 days, by which somebody logs in who has nothing yet."""
+    link = invitations.invite(runtime, actor, body.email, page_url=body.acceptInviteClientUrl)
+    return {"link": link}
+
+
+@router.post("/accept-invitation")
+def accept_invitation(body: Accept, request: Request, runtime: TheRuntime) -> dict[str, Any]:
+    """The link's token becomes a login session, once; needs no bearer token."""
+    done = invitations.accept(
+        runtime,
+        body.token,
+        address=address_of(request),
+        request_id=request.state.request_id,
+    )
+    return people_shapes.accepted(done)
+
+
+@router.patch("/roles")
+def roles(body: Roles, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """The person holds exactly these roles on the account, with the next request."""
+    view = user_life.change_roles(
+        runtime, actor, body.email, body.roles, resource_type=body.resourceType
+    )
+    return {"data": people_shapes.user(view)}
+
+
+@router.patch("/activate")
+def activate(body: Somebody, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """Everything of the person's that was not revoked works again."""
+    view = user_life.set_active(runtime, actor, body.email, active=True, tenant=body.tenantName)
+    return {"data": people_shapes.user(view)}
+
+
+@router.patch("/deactivate")
+def deactivate(body: Somebody, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """Nothing of the person's works any more, from the next request on."""
+    view = user_life.set_active(runtime, actor, body.email, active=False, tenant=body.tenantName)
+    return {"data": people_shapes.user(view)}
+
+
+@router.get("/{user_id}")
+def get(user_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """One person; everybody may read themselves."""
+    return {"data": people_shapes.user(get_user(runtime, actor, user_id))}
+
+
+@router.delete("/{user_id}")
+def delete(
+    user_id: str,
+    runtime: TheRuntime,
+    actor: Caller,
+    tenant_name: Annotated[Text | None, Query(alias="tenantName")] = None,
+) -> dict[str, Any]:
+    """The person goes, with their tokens, sessions, grants and memberships."""
+    user_life.delete_user(runtime, actor, user_id, tenant=tenant_name)
+    return {}

@@ -1,5 +1,6 @@
 """keyturn admin and tenants: who there is, and what a tenant allows."""
 
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from cli.output import as_json, reported, said, table
+from cli.output import as_json, reported, said, table, warned
 from cli.session import (
     AsJson,
     DataDir,
@@ -22,14 +23,15 @@ from core.durations import write_duration
 from core.errors import InvalidInput
 from core.manifests import Email, Name
 from core.parsing import parse
-from services import bootstrap
-from services.tenants import Limits, set_limits
+from services import admin_reset, bootstrap
+from services.tenants import Limits, Settled, set_limits
 
 admin = typer.Typer(no_args_is_help=True, help="The first admin.")
 tenants = typer.Typer(no_args_is_help=True, help="Tenants.")
 
 # The limits are options of the same names.
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in vars(Limits())}
+_DIGITS = 9
 
 
 @admin.command("bootstrap")
@@ -49,6 +51,25 @@ def admin_bootstrap(
         tenant_id = bootstrap.ensure_tenant(runtime, tenant, limits=Limits(), admin_email=email)
         bootstrap.bootstrap_admin(runtime, tenant_id, out_file)
         said(f"The first admin's token is in {out_file}.")
+
+
+@admin.command("reset")
+def admin_reset_(
+    email: Annotated[str, typer.Option(help="Who is to be an admin.")],
+    out_file: Annotated[
+        Path, typer.Option("--out", dir_okay=False, help="Where the new token is written, 0600.")
+    ],
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+) -> None:
+    """Nobody can act as an admin any more: makes this person one, and renews keyturn-admin."""
+    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
+        _check_email(email)
+        _check_folder("--out", out_file)
+        token = admin_reset.reset_admin(runtime, operator(runtime, tenant), email)
+        bootstrap.write_secret(out_file, token.reveal() + "\n")
+        said(f"{email.lower()} is an active tenant-admin.")
+        said(f"The new token of {bootstrap.ADMIN} is in {out_file}.")
 
 
 @tenants.command("create")
@@ -71,31 +92,77 @@ def tenants_limits(
     smallest_grace: Annotated[str | None, typer.Option(help="1d, 10m")] = None,
     max_hold: Annotated[str | None, typer.Option(help="The default maximum hold.")] = None,
     pick_up: Annotated[str | None, typer.Option(help="Time to pick up a late key.")] = None,
+    default_grace: Annotated[
+        str | None, typer.Option(help="The grace where a manifest says none.")
+    ] = None,
+    session_length: Annotated[str | None, typer.Option(help="How long a login works.")] = None,
+    pat_longest_life: Annotated[
+        str | None, typer.Option(help="Of a personal access token; none: no limit.")
+    ] = None,
+    pat_most_per_user: Annotated[
+        str | None, typer.Option(help="Personal access tokens of a person; none: no limit.")
+    ] = None,
+    shorten: Annotated[
+        bool, typer.Option("--shorten", help="Longer personal access tokens are shortened.")
+    ] = False,
     data_dir: DataDir = None,
     tenant: TenantName = None,
     json_: AsJson = False,
 ) -> None:
-    """Shows a tenant's limits for rotation, and changes those that are given."""
+    """Shows a tenant's limits, and changes those that are given."""
     with (
         reported(),
         said_by(_OPTIONS),
         runtime_for(settings_with(data_dir=data_dir)) as runtime,
     ):
-        now = set_limits(
-            runtime,
-            operator(runtime, tenant),
-            smallest_interval=duration("--smallest-interval", smallest_interval),
-            smallest_grace=duration("--smallest-grace", smallest_grace),
-            max_hold=duration("--max-hold", max_hold),
-            pick_up=duration("--pick-up", pick_up),
-        )
-        written = {name: write_duration(value) for name, value in vars(now).items()}
-        as_json(written) if json_ else table("Limits", ("", ""), list(written.items()))
+        given: dict[str, str | None] = {
+            "smallest_interval": smallest_interval,
+            "smallest_grace": smallest_grace,
+            "max_hold": max_hold,
+            "pick_up": pick_up,
+            "default_grace": default_grace,
+            "session_length": session_length,
+            "pat_longest_life": pat_longest_life,
+            "pat_most_per_user": pat_most_per_user,
+        }
+        changes = {name: _limit(name, text) for name, text in given.items() if text is not None}
+        settled = set_limits(runtime, operator(runtime, tenant), changes, shorten=shorten)
+        _show(settled, json_=json_)
+        if settled.total:
+            done = "shortened" if shorten else "left as they are (--shorten shortens them)"
+            warned(f"Personal access tokens that go on for longer, {done}: {settled.total}.")
+
+
+def _limit(name: str, text: str) -> timedelta | int | None:
+    """A limit as it was typed; `none` where there may be none."""
+    if name.startswith("pat_") and text == "none":
+        return None
+    if name != "pat_most_per_user":
+        return duration(_OPTIONS[name], text)
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise InvalidInput(_OPTIONS[name], "give a number, or none")
+    return int(text)
+
+
+def _show(settled: Settled, *, json_: bool) -> None:
+    written = {
+        name: write_duration(value) if isinstance(value, timedelta) else value
+        for name, value in vars(settled.limits).items()
+    }
+    if json_:
+        as_json(written)
+    else:
+        shown = [(name, "none" if value is None else value) for name, value in written.items()]
+        table("Limits", ("", ""), shown)
 
 
 def _check_tenant(option: str, name: str, email: str) -> None:
     """The name is a part of every integration's, and the address is where the admin is found."""
     parse(TypeAdapter(Name), name, below=option)
+    _check_email(email)
+
+
+def _check_email(email: str) -> None:
     try:
         parse(TypeAdapter(Email), email)
     except InvalidInput:

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    CheckConstraint,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
@@ -18,7 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from models.base import Base, OfTenant, TopOfTenant
 
 
-def _of_user() -> ForeignKeyConstraint:
+def of_user() -> ForeignKeyConstraint:
+    """A row that belongs to a person goes with them."""
     return ForeignKeyConstraint(
         ["tenant_id", "user_id"], ["users.tenant_id", "users.id"], ondelete="CASCADE"
     )
@@ -70,7 +70,7 @@ class TeamMember(Base):
         ForeignKeyConstraint(
             ["tenant_id", "team_id"], ["teams.tenant_id", "teams.id"], ondelete="CASCADE"
         ),
-        _of_user(),
+        of_user(),
         Index("ix_team_members_user", "user_id", "tenant_id"),
     )
 
@@ -81,11 +81,14 @@ class TeamMember(Base):
 
 
 class PersonalAccessToken(OfTenant, Base):
-    """A person's own key: only its hash is kept. It may do what its owner may at that moment."""
+    """A person's own key: only its hash is kept. It may do what its owner may at that moment.
+
+    `team_name` is the team that its use counts for.
+    """
 
     __tablename__ = "personal_access_tokens"
     __table_args__ = (
-        _of_user(),
+        of_user(),
         Index("uq_personal_access_tokens_hash", "hash", unique=True),
         Index(
             "uq_personal_access_tokens_name",
@@ -102,6 +105,7 @@ class PersonalAccessToken(OfTenant, Base):
     name: Mapped[str] = mapped_column(String(64))
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     last_four: Mapped[str] = mapped_column(String(4))
+    team_name: Mapped[str | None] = mapped_column(String(64))
     created_by: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -110,48 +114,3 @@ class PersonalAccessToken(OfTenant, Base):
     def is_valid(self, now: datetime) -> bool:
         """Whether it works while its owner is active."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-
-
-class LoginSession(OfTenant, Base):
-    """A person's login, at a client or the console. One made from a token ends with the token."""
-
-    __tablename__ = "sessions"
-    __table_args__ = (
-        _of_user(),
-        ForeignKeyConstraint(
-            ["tenant_id", "personal_access_token_id"],
-            ["personal_access_tokens.tenant_id", "personal_access_tokens.id"],
-            ondelete="CASCADE",
-        ),
-        Index("uq_sessions_hash", "hash", unique=True),
-        Index("uq_sessions_refresh", "refresh_hash", unique=True),
-        Index("ix_sessions_expires_at", "expires_at"),
-        Index("ix_sessions_user", "user_id", "tenant_id"),
-    )
-
-    user_id: Mapped[UUID]
-    personal_access_token_id: Mapped[UUID | None]
-    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    refresh_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-
-
-class DeviceLogin(TopOfTenant, Base):
-    """A login that waits for its user's word, given elsewhere under a short code."""
-
-    __tablename__ = "device_logins"
-    __table_args__ = (
-        _of_user(),
-        Index("uq_device_logins_device", "device_hash", unique=True),
-        Index("uq_device_logins_user_code", "tenant_id", "user_code", unique=True),
-        Index("ix_device_logins_expires_at", "expires_at"),
-        CheckConstraint("(approved_at IS NULL) = (user_id IS NULL)", name="approved_by_somebody"),
-    )
-
-    user_code: Mapped[str] = mapped_column(String(16))
-    device_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    user_id: Mapped[UUID | None]
-    approved_at: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime]

@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from core.roles import TENANT_ADMIN
 from core.tokens import Token
 from models import (
     AccountState,
+    AuditChain,
     Installation,
     SubjectKind,
     Tenant,
@@ -24,7 +26,7 @@ from models import (
     VirtualAccount,
     WrappedKey,
 )
-from services.accounts import put_account
+from services.accounts import put_account_within
 from services.granting import Subject, Wish, settle_grants
 from services.outbox import Outbox
 from services.runtime import Runtime
@@ -58,11 +60,24 @@ def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: s
                 smallest_grace=limits.smallest_grace,
                 max_hold=limits.max_hold,
                 pick_up=limits.pick_up,
+                default_grace=limits.default_grace,
+                session_length=limits.session_length,
+                pat_longest_life=limits.pat_longest_life,
+                pat_most_per_user=limits.pat_most_per_user,
                 created_at=outbox.now,
             )
             session.add(tenant)
             session.flush()
+            session.add(AuditChain(tenant_id=tenant.id))
             make_admin(session, outbox, tenant, admin_email)
+            outbox.audit(
+                Actor.operator(tenant.id, "operator"),
+                "tenant.created",
+                subject_type="tenant",
+                subject_id=tenant.id,
+                subject_name=name,
+                detail={"admin": admin_email.lower()},
+            )
         has_key = session.scalar(
             select(WrappedKey.number).where(WrappedKey.tenant_id == tenant.id).limit(1)
         )
@@ -75,12 +90,12 @@ def ensure_tenant(runtime: Runtime, name: str, *, limits: Limits, admin_email: s
 
 def make_admin(session: Session, outbox: Outbox, tenant: Tenant, email: str) -> User:
     """An active person with this address who holds tenant-admin; made if need be."""
-    user = session.scalar(mine(User, tenant.id).where(User.email == email))
+    user = session.scalar(mine(User, tenant.id).where(User.email == email.lower()))
     if user is None:
         user = User(
             tenant_id=tenant.id,
             id=new_id(),
-            email=email,
+            email=email.lower(),
             created_at=outbox.now,
             updated_at=outbox.now,
         )
@@ -106,7 +121,7 @@ def ensure_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> bool:
         return False
     token = _admin_token(runtime, tenant_id)
     if token is None:
-        token = _create_admin(runtime, tenant_id)
+        token = _create_admin(runtime, tenant_id, life=None)
     write_secret(out, token.reveal() + "\n")
     return True
 
@@ -118,14 +133,7 @@ def bootstrap_admin(runtime: Runtime, tenant_id: UUID, out: Path) -> None:
             f"This installation has its first admin already ({ADMIN}); "
             "`keyturn accounts rotate keyturn-admin --show-token` gives it a new token."
         )
-    token = _create_admin(runtime, tenant_id)
-
-    def shorten(session: Session, outbox: Outbox) -> None:
-        row = session.scalar(select(TokenRow).where(TokenRow.hash == token.hash))
-        assert row is not None
-        row.move_end(outbox.now + _BOOTSTRAP_LIFE)
-
-    runtime.change(shorten)
+    token = _create_admin(runtime, tenant_id, life=_BOOTSTRAP_LIFE)
     write_secret(out, token.reveal() + "\n")
 
 
@@ -156,18 +164,26 @@ def write_secret(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _create_admin(runtime: Runtime, tenant_id: UUID) -> Token:
-    with runtime.database.reading() as session:
-        name = session.get_one(Tenant, tenant_id).name
-    grant = {"resource_fqn": name, "resource_type": "account", "role_id": TENANT_ADMIN}
-    put = put_account(
-        runtime,
-        Actor.operator(tenant_id, "bootstrap"),
-        {"name": ADMIN, "type": "virtual-account", "permissions": [grant]},
-    )
-    if put.token is None:
-        raise Conflict(f"{ADMIN} exists without a valid token; regenerate it.")
-    return put.token
+def _create_admin(runtime: Runtime, tenant_id: UUID, *, life: timedelta | None) -> Token:
+    """The account, and its token, which ends in the same commit that makes it."""
+    actor = Actor.operator(tenant_id, "bootstrap")
+
+    def use_case(session: Session, outbox: Outbox) -> Token:
+        tenant = session.get_one(Tenant, tenant_id, with_for_update={"key_share": True})
+        put = put_account_within(runtime, session, outbox, actor, admin_manifest(tenant))
+        if put.token is None:
+            raise Conflict(f"{ADMIN} exists without a valid token; regenerate it.")
+        if life is not None:
+            put.view.tokens[0].move_end(outbox.now + life)
+        return put.token
+
+    return runtime.change(use_case)
+
+
+def admin_manifest(tenant: Tenant) -> dict[str, Any]:
+    """What the first admin's account is."""
+    grant = {"resource_fqn": tenant.name, "resource_type": "account", "role_id": TENANT_ADMIN}
+    return {"name": ADMIN, "type": "virtual-account", "permissions": [grant]}
 
 
 def _admin_token(runtime: Runtime, tenant_id: UUID) -> Token | None:

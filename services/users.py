@@ -8,9 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
+from core.errors import Forbidden, NotFound
 from core.roles import TENANT_MEMBER, TENANT_TYPES, Resource
 from models import Tenant, User
-from services.permits import grants_of
+from services.outbox import Facts, Outbox
+from services.permits import grants_of, permits_of_user
 from services.runtime import Runtime
 from services.scope import find, mine
 
@@ -43,7 +45,7 @@ def list_users(
     with runtime.database.reading() as session:
         matching = mine(User, actor.tenant_id)
         if search:
-            matching = matching.where(User.email.contains(search, autoescape=True))
+            matching = matching.where(User.email.contains(search.lower(), autoescape=True))
         if not inactive:
             matching = matching.where(User.active)
         total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
@@ -67,3 +69,38 @@ def views_of(session: Session, tenant: Tenant, users: Sequence[User]) -> list[Us
         if grant.resource_type in TENANT_TYPES and grant.binding_id is None:
             roles[grant.subject_id].append(grant.role)
     return [UserView(user, tenant, roles[user.id] or [TENANT_MEMBER]) for user in users]
+
+
+def find_by_email(session: Session, tenant_id: UUID, email: str) -> User:
+    """The person with this address, however it is capitalised; NotFound if there is none."""
+    user = session.scalar(mine(User, tenant_id).where(User.email == email.lower()))
+    if user is None:
+        raise NotFound("user", email)
+    return user
+
+
+def demand_as_strong(session: Session, actor: Actor, tenant: Tenant, user: User) -> None:
+    """Forbidden if the person may do something that the actor may not do.
+
+    What everybody may, as a tenant-member, does not count.
+    """
+    for grant in permits_of_user(session, tenant, user.id).grants:
+        resource = Resource(grant.resource_type, grant.resource_fqn)
+        if grant.role.id != TENANT_MEMBER and not actor.permits.hold(grant.role, resource):
+            raise Forbidden(
+                f"{user.email} holds {grant.role.id} on {grant.resource_fqn}, and you do not."
+            )
+
+
+def audit_user(
+    outbox: Outbox, actor: Actor, action: str, user: User, detail: Facts | None = None
+) -> None:
+    """Writes down who did this to the person."""
+    outbox.audit(
+        actor,
+        action,
+        subject_type="user",
+        subject_id=user.id,
+        subject_name=user.email,
+        detail=detail,
+    )

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from core.tokens import recognise
-from models import Tenant, TokenRow, User, VirtualAccount, WrappedKey
+from models import PersonalAccessToken, Tenant, TokenRow, User, VirtualAccount, WrappedKey
+from services import personal_tokens
+from services.personal_tokens import Wanted
 from tests.support.command import Keyturn
 from tests.support.world import World
 
@@ -118,14 +120,48 @@ def test_limits_are_shown_as_they_are_and_changed_as_they_are_given(keyturn: Key
         "smallest_grace": "1s",
         "max_hold": "7d",
         "pick_up": "10m",
+        "default_grace": "30d",
+        "session_length": "12h",
+        "pat_longest_life": None,
+        "pat_most_per_user": None,
     }
     assert changed == before | {"smallest_interval": "1d12h", "max_hold": "2d"}
     assert "smallest_interval  1d12h" in keyturn.said("tenants", "limits")
 
 
+def test_limits_of_personal_tokens_are_set_and_lifted(keyturn: Keyturn):
+    wanted = ("--pat-longest-life", "90d", "--pat-most-per-user", "5", "--session-length", "1h")
+    changed = keyturn.json("tenants", "limits", *wanted, "--default-grace", "7d")
+    lifted = keyturn.json(
+        "tenants", "limits", "--pat-longest-life", "none", "--pat-most-per-user", "none"
+    )
+
+    assert (changed["pat_longest_life"], changed["pat_most_per_user"]) == ("90d", 5)
+    assert (changed["session_length"], changed["default_grace"]) == ("1h", "7d")
+    assert (lifted["pat_longest_life"], lifted["pat_most_per_user"]) == (None, None)
+
+
+def test_longer_personal_tokens_are_told_and_shortened_when_asked(keyturn: Keyturn, world: World):
+    wanted = Wanted(name="endless")
+    personal_tokens.create_for(world.runtime, world.admin, "admin@example.com", wanted)
+
+    told = keyturn("tenants", "limits", "--pat-longest-life", "30d")
+    shortened = keyturn("tenants", "limits", "--shorten")
+    after = keyturn("tenants", "limits")
+
+    assert "left as they are (--shorten shortens them): 1." in told.err
+    assert "that go on for longer, shortened: 1." in shortened.err
+    assert after.err == ""
+    (row,) = world.rows(PersonalAccessToken)
+    assert row.expires_at is not None
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
+        ("--default-grace", "0s", f"--default-grace: {EMPTY}"),
+        ("--pat-longest-life", "1h", "--pat-longest-life: give at least 1d: tokens end with a day"),
+        ("--pat-most-per-user", "many", "--pat-most-per-user: give a number, or none"),
         ("--smallest-interval", "soon", f"--smallest-interval: {LENGTHS}"),
         ("--smallest-grace", "-1m", f"--smallest-grace: {LENGTHS}"),
         ("--smallest-grace", "0s", f"--smallest-grace: {EMPTY}"),
