@@ -27,6 +27,7 @@ def test_applying_a_virtual_account_again_answers_what_was_there(client: TrueFou
 
 
 def test_a_dict_whose_keys_the_sdk_rewrites_is_the_same_manifest(client: TrueFoundry):
+    client.apply(manifest={"type": "team", "name": "platform", "members": []})
     given = {
         "type": "virtual-account",
         "name": "ci-bot",

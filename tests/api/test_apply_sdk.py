@@ -206,7 +206,7 @@ def test_an_integrations_type_cannot_be_changed(client: TrueFoundry):
     assert refused.body["message"].endswith("a type cannot be changed.")
 
 
-@pytest.mark.parametrize("kind", ["", "team", "cluster", "provider-account"])
+@pytest.mark.parametrize("kind", ["", "cluster", "provider-account", "team/of-people"])
 def test_a_manifest_of_a_type_that_is_not_served_is_refused(client: TrueFoundry, kind: str):
     refused = refusal(client, {"type": kind, "name": "some-thing"})
 

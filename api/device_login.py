@@ -1,0 +1,96 @@
+"""Logging in at a client without a browser, and logging out."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.callers import Caller, TheRuntime, address_of
+from services.device_login import LENGTH, approve_login, begin_login, finish_login
+from services.sessions import end_session
+
+router = APIRouter(tags=["login"])
+
+_POLL = 1  # seconds between a client's questions
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+
+class Begin(_Body):
+    """Where the client's user wants to log in."""
+
+    tenantName: str = Field(max_length=64)  # noqa: N815 - the wire's spelling
+
+
+class Finish(_Body):
+    """The client asks whether its login was approved."""
+
+    tenantName: str = Field(max_length=64)  # noqa: N815 - the wire's spelling
+    deviceCode: str = Field(max_length=100)  # noqa: N815 - the wire's spelling
+
+
+class Approve(_Body):
+    """The short code, as the client shows it."""
+
+    userCode: str = Field(max_length=32)  # noqa: N815 - the wire's spelling
+
+
+@router.post("/api/svc/v1/oauth2/device-authorize")
+def device_authorize(body: Begin, runtime: TheRuntime) -> dict[str, Any]:
+    """Begins a login: a code for the client, and one that its user approves."""
+    begun = begin_login(runtime, body.tenantName)
+    address = f"{runtime.settings.public_url.rstrip('/')}/api/v1/device/approve"
+    minutes = int(LENGTH.total_seconds() // 60)
+    return {
+        "userCode": begun.user_code,
+        "deviceCode": begun.device_code.reveal(),
+        "verificationURI": address,
+        "verificationURIComplete": None,  # a client would open it, and it is no page
+        "expiresInSeconds": int(LENGTH.total_seconds()),
+        "intervalInSeconds": _POLL,
+        "message": (
+            f"To log in, approve the code {begun.user_code} within {minutes} minutes: "
+            f'POST {address} {{"userCode": "{begun.user_code}"}} with a token of yours.'
+        ),
+    }
+
+
+@router.post(
+    "/api/svc/v1/oauth2/token",
+    status_code=201,
+    responses={202: {"description": "Nobody has approved the login yet."}},
+)
+def token(
+    body: Finish, request: Request, response: Response, runtime: TheRuntime
+) -> dict[str, Any]:
+    """201 with the session's token, once; 202 while nobody has approved the login.
+
+    Sessions are not renewed: the client logs in again.
+    """
+    opened = finish_login(
+        runtime,
+        body.tenantName,
+        body.deviceCode,
+        address=address_of(request),
+        request_id=request.state.request_id,
+    )
+    if opened is None:
+        response.status_code = 202
+        return {"message": "Nobody has approved this login yet.", "code": "authorization_pending"}
+    return {"accessToken": opened.reveal(), "refreshToken": None, "tokenType": "Bearer"}
+
+
+@router.post("/api/v1/device/approve")
+def approve(body: Approve, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """The login that shows this code becomes the caller's."""
+    approve_login(runtime, actor, body.userCode)
+    return {}
+
+
+@router.delete("/api/svc/v1/session")
+def logout(runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """Ends the session that this call came with."""
+    end_session(runtime, actor)
+    return {}

@@ -1,0 +1,75 @@
+"""Login sessions: a person's bearer token that ends by itself, and with the token it came from."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.actors import Actor, ActorKind
+from core.errors import Forbidden
+from core.ids import new_id
+from core.tokens import Token, TokenKind, mint
+from models import LoginSession, PersonalAccessToken, User
+from services.outbox import Outbox
+from services.runtime import Runtime
+from services.scope import mine
+
+
+def open_session(
+    session: Session,
+    user: User,
+    now: datetime,
+    length: timedelta,
+    personal_access_token_id: UUID | None = None,
+) -> Token:
+    """A new session's token, shown this once; the caller says in the audit log how it came about.
+
+    One that comes from a personal access token never outlives it.
+    """
+    ends = now + length
+    if personal_access_token_id is not None:
+        key = (personal_access_token_id, user.tenant_id)
+        expires_at = session.get_one(PersonalAccessToken, key).expires_at
+        ends = min(ends, expires_at or ends)
+    token = mint(TokenKind.SESSION)
+    session.add(
+        LoginSession(
+            tenant_id=user.tenant_id,
+            id=new_id(),
+            user_id=user.id,
+            personal_access_token_id=personal_access_token_id,
+            hash=token.hash,
+            created_at=now,
+            expires_at=ends,
+        )
+    )
+    session.flush()
+    return token
+
+
+def end_session(runtime: Runtime, actor: Actor) -> None:
+    """Logs out: the session that the call came with works no more."""
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        row = own_session(session, actor)
+        if row is None:
+            raise Forbidden("This call came with a token, not with a session: revoke the token.")
+        session.delete(row)
+        outbox.audit(
+            actor,
+            "session.ended",
+            subject_type="user",
+            subject_id=row.user_id,
+            subject_name=actor.name,
+        )
+
+    runtime.change(use_case)
+
+
+def own_session(session: Session, actor: Actor) -> LoginSession | None:
+    """The login session that a call came with, if it was one."""
+    if actor.kind is not ActorKind.USER or actor.token_id is None:
+        return None
+    return session.scalar(
+        mine(LoginSession, actor.tenant_id).where(LoginSession.id == actor.token_id)
+    )
