@@ -3,11 +3,22 @@
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
+from api.failed_logins import failed_logins_of
 from core.actors import Actor
 from core.errors import Unauthenticated
 from services.runtime import Runtime
-from services.verification import Rejected, Verified, actor_of, verify
+from services.verification import Rejected, Verified, actor_of
+
+# Says in the OpenAPI document how to log in; `bearer` is what reads the header.
+BEARER = Depends(
+    HTTPBearer(
+        scheme_name="bearer",
+        description="A virtual account's token, a personal access token or a login session.",
+        auto_error=False,
+    )
+)
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -20,9 +31,14 @@ def bearer(request: Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def caller(request: Request, runtime: Annotated[Runtime, Depends(runtime_of)]) -> Verified:
+def address_of(request: Request) -> str | None:
+    """The client's address; behind a trusted proxy, the one that the proxy names."""
+    return request.client.host if request.client else None
+
+
+def caller(request: Request, _documented: Annotated[object, BEARER]) -> Verified:
     """The verified bearer; Unauthenticated says why it is not good."""
-    verified = verify(runtime, bearer(request))
+    verified = failed_logins_of(request).verify(bearer(request), address_of(request))
     if isinstance(verified, Rejected):
         raise Unauthenticated(verified.reason.value)
     return verified
@@ -37,7 +53,7 @@ def acting(
     return actor_of(
         runtime,
         verified,
-        address=request.client.host if request.client else None,
+        address=address_of(request),
         request_id=request.state.request_id,
     )
 

@@ -1,5 +1,6 @@
 """Which HTTP status each error has, and the one shape in which errors are answered."""
 
+import math
 from typing import Any
 
 from core import errors
@@ -15,6 +16,8 @@ STATUS: dict[type[errors.KeyturnError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Stale: 412,
+    errors.TooLarge: 413,
+    errors.Throttled: 429,
     errors.Unready: 503,
     errors.Misconfigured: 503,
     errors.MasterKeyMissing: 503,
@@ -51,6 +54,8 @@ def headers_of(error: errors.KeyturnError) -> dict[str, str]:
     """What the status alone does not say: how to log in, when to come back."""
     if isinstance(error, errors.Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, errors.Throttled):
+        return {"Retry-After": str(math.ceil(error.retry_after))}
     if isinstance(error, errors.Unready):
         return {"Retry-After": str(_COME_BACK)}
     return {}

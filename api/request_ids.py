@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, and an answer whatever happens."""
+"""Around every request: an id, its client's address, a line in the log, and always an answer."""
 
 import re
 from typing import Any
@@ -10,7 +10,9 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
+from core.addresses import client_of, is_trusted
 from core.tokens import without_tokens
+from services.runtime import Runtime
 
 log = structlog.get_logger("api.request")
 
@@ -25,10 +27,12 @@ class RequestIds:
 
     The id is the caller's or made here, and comes back with the answer, which nobody may keep
     (`Cache-Control: no-store`). What should not happen is logged and answered with 500.
+    Behind a proxy that is trusted, the client is whom the proxy names.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app = app
+        self._proxies = runtime.settings.trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,6 +42,7 @@ class RequestIds:
         is_fit = _ALLOWED.fullmatch(given) and given == without_tokens(given)
         request_id = given if is_fit else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        self._name_client(scope)
         answered: dict[str, Any] = {}
 
         async def answer(message: Message) -> None:
@@ -63,3 +68,10 @@ class RequestIds:
                     path=scope["path"],
                     status=answered.get("status"),
                 )
+
+    def _name_client(self, scope: Scope) -> None:
+        peer, port = scope.get("client") or (None, 0)
+        scope["state"]["through_proxy"] = is_trusted(peer, self._proxies)
+        if scope["state"]["through_proxy"]:
+            forwarded = ",".join(Headers(scope=scope).getlist("X-Forwarded-For"))
+            scope["client"] = (client_of(peer, forwarded, self._proxies), port)

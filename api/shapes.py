@@ -1,15 +1,15 @@
 """How Keyturn's things look on the wire: the reference's shapes, with our fields beside."""
 
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from core.spelling import answered
 from models import Integration, TokenRow
 from services.account_views import AccountView
 from services.integrations import Applied
-from services.users import UserView
 
-_NEVER = "9999-12-31T23:59:59Z"
+NEVER = "9999-12-31T23:59:59Z"
 # The integrations whose manifests the SDK reads; for any other it refuses the whole answer.
 _REFERENCE = {
     "integration/notification-channel/email",
@@ -40,7 +40,7 @@ def virtual_account(view: AccountView, now: datetime) -> dict[str, Any]:
         "type": "serviceaccount",
         "tenantName": view.tenant.name,
         "accountId": str(account.tenant_id),
-        "manifest": answered(account.manifest),
+        "manifest": answered(account.manifest, grace_days=grace_days(view)),
         "jwtId": str(current.id) if current else None,
         "createdBySubject": account.created_by,
         "createdAt": moment(account.created_at),
@@ -56,12 +56,17 @@ def virtual_account(view: AccountView, now: datetime) -> dict[str, Any]:
     }
 
 
+def grace_days(view: AccountView) -> int:
+    """The account's grace in whole days, rounded up."""
+    return max(1, math.ceil(view.account.grace / timedelta(days=1)))
+
+
 def _jwt(token: TokenRow, view: AccountView) -> dict[str, Any]:
     return {
         "id": str(token.id),
         "subjectType": "serviceaccount",
         "subjectId": str(view.account.id),
-        "expiry": moment(token.valid_until) or _NEVER,
+        "expiry": moment(token.valid_until) or NEVER,
         "tokenType": "opaque",
         "createdAt": moment(token.created_at),
         "updatedAt": moment(token.created_at),
@@ -106,23 +111,6 @@ def _integration(row: Integration, account_fqn: str, applied: Applied) -> dict[s
         "providerAccountFqn": account_fqn,
         "tenantName": applied.tenant.name,
         "createdBySubject": row.created_by,
-        "createdAt": moment(row.created_at),
-        "updatedAt": moment(row.updated_at),
-    }
-
-
-def user(view: UserView) -> dict[str, Any]:
-    """A person as the SDK's `User`."""
-    row = view.user
-    return {
-        "id": str(row.id),
-        "email": row.email,
-        "tenantName": view.tenant.name,
-        "accountId": str(row.tenant_id),
-        "metadata": {"inviteAccepted": row.invitation is None},
-        "roles": view.roles,
-        "active": row.active,
-        "isEditable": True,
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.updated_at),
     }

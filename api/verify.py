@@ -6,9 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from api import errors
-from api.callers import TheRuntime, bearer
+from api.callers import BEARER, TheRuntime, address_of, bearer
+from api.failed_logins import failed_logins_of
 from api.shapes import moment
-from services.verification import Reason, Rejected, verify
+from services.runtime import Runtime
+from services.verification import Reason, Rejected, Verified, verify
 
 router = APIRouter(prefix="/api/v1", tags=["verify"])
 
@@ -23,10 +25,10 @@ _WORDS = {
 }
 
 
-@router.get("/verify", response_model=None)
+@router.get("/verify", response_model=None, dependencies=[BEARER])
 def verify_token(request: Request, runtime: TheRuntime) -> dict[str, Any] | JSONResponse:
     """Whose the bearer token is and until when it works; 401 says why it does not."""
-    answer = verify(runtime, bearer(request))
+    answer = _answer_to(request, runtime)
     if isinstance(answer, Rejected):
         details = [{"reason": answer.reason.value}]
         challenge = "Bearer"
@@ -46,3 +48,11 @@ def verify_token(request: Request, runtime: TheRuntime) -> dict[str, Any] | JSON
         "state": answer.state,
         "expiresAt": moment(answer.valid_until),
     }
+
+
+def _answer_to(request: Request, runtime: Runtime) -> Verified | Rejected:
+    """All of a gateway's clients share its address: limited only where a proxy names the client."""
+    if not request.state.through_proxy:
+        return verify(runtime, bearer(request))
+    logins = failed_logins_of(request)
+    return logins.verify(bearer(request), address_of(request), per_token=False)

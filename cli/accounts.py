@@ -1,12 +1,11 @@
 """keyturn accounts: look at virtual accounts and act on their keys."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli import account_facts, account_options
 from cli.output import as_json, asked, out, reported, said, table, warned
 from cli.session import (
     AsJson,
@@ -20,10 +19,7 @@ from cli.session import (
 )
 from core.errors import InvalidInput
 from core.tokens import Token
-from models import AccountState, TokenRow
 from services import account_life, account_views, accounts, tokens
-from services.account_views import AccountView
-from services.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Virtual accounts: the machines whose keys turn.")
 
@@ -46,15 +42,15 @@ def list_(
         actor = operator(runtime, tenant)
         views, total = account_views.list_accounts(runtime, actor, limit=limit, search=search)
         if json_:
-            as_json([_facts(runtime, view) for view in views])
+            as_json([account_facts.facts(runtime, view) for view in views])
             return
         rows = [
             (
                 view.account.name,
-                _state(view),
+                account_facts.state(view),
                 view.account.generation,
-                _when(view.account.rotated_at),
-                _when(view.account.next_rotation_at),
+                account_facts.when(view.account.rotated_at),
+                account_facts.when(view.account.next_rotation_at),
                 len(view.tokens),
             )
             for view in views
@@ -70,7 +66,7 @@ def show(
     """One account with its live tokens."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         view = account_views.find_account(runtime, operator(runtime, tenant), name)
-        facts = _facts(runtime, view)
+        facts = account_facts.facts(runtime, view)
         if json_:
             as_json(facts)
             return
@@ -99,19 +95,19 @@ def create(
 ) -> None:
     """Creates the account, or makes it agree with what is given."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        given: dict[str, Any] = _read(manifest) if manifest else {}
+        given: dict[str, Any] = account_options.read_manifest(manifest) if manifest else {}
         given |= {"type": "virtual-account", "name": name}
         rotate = {"interval": interval, "grace": grace, "schedule": schedule, "timezone": timezone}
         if any(rotate.values()):
             given["auto_rotate"] = {key: value for key, value in rotate.items() if value}
         if store:
-            given["secret_store_configs"] = [_store(one) for one in store]
-        with said_by(_options(rotate, store or [])):
+            given["secret_store_configs"] = [account_options.store_of(one) for one in store]
+        with said_by(account_options.rotation_options(rotate, store or [])):
             done = accounts.put_account(runtime, operator(runtime, tenant), given)
         for warning in done.warnings:
             warned(warning)
         if json_:
-            as_json(_facts(runtime, done.view) | _token(done.token, show_token))
+            as_json(account_facts.facts(runtime, done.view) | _token(done.token, show_token))
             return
         what = "created" if done.created else "updated" if done.changed else "unchanged"
         said(f"{name} {what}, generation {done.view.account.generation}")
@@ -150,7 +146,7 @@ def rotate(
                 made = tokens.regenerate_token(runtime, actor, account_id, grace=length)
         view = account_views.get_account(runtime, actor, account_id)
         if json_:
-            as_json(_facts(runtime, view) | _token(made, show_token))
+            as_json(account_facts.facts(runtime, view) | _token(made, show_token))
             return
         said(f"{name} rotated to generation {view.account.generation}")
         _print(made, show_token)
@@ -169,7 +165,7 @@ def revoke(
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         actor = operator(runtime, tenant)
         view = account_views.find_account(runtime, actor, name)
-        live = {token.generation: token for token in _live(runtime, view)}
+        live = {token.generation: token for token in account_facts.live(runtime, view)}
         if generation is not None and generation not in live:
             raise InvalidInput("--generation", f"{name} has no live generation {generation}")
         which = "EVERY token" if generation is None else f"generation {generation}"
@@ -213,7 +209,9 @@ def delete(
         actor = operator(runtime, tenant)
         view = account_views.find_account(runtime, actor, name)
         if not yes:
-            asked(f"Delete {name}? Its {len(_live(runtime, view))} live tokens end now.")
+            asked(
+                f"Delete {name}? Its {len(account_facts.live(runtime, view))} live tokens end now."
+            )
         account_life.delete_account(runtime, actor, view.account.id, keep_copies=keep_copies)
         as_json({"name": name, "deleted": True}) if json_ else said(f"{name} is deleted")
 
@@ -224,44 +222,6 @@ def _act(name: str, data_dir: Path | None, tenant: str | None, act: Any) -> None
         act(runtime, actor, account_views.find_account(runtime, actor, name).account.id)
 
 
-def _facts(runtime: Runtime, view: AccountView) -> dict[str, Any]:
-    account = view.account
-    return {
-        "id": str(account.id),
-        "name": account.name,
-        "state": _state(view),
-        "generation": account.generation,
-        "rotated_at": _when(account.rotated_at),
-        "next_rotation_at": _when(account.next_rotation_at),
-        "expires_at": _when(account.expires_at),
-        "manifest": account.manifest,
-        "tokens": [
-            {
-                "generation": token.generation,
-                "state": "held" if token.is_held(runtime.now()) else token.state.value,
-                "last_four": token.last_four,
-                "valid_until": _when(token.valid_until),
-            }
-            for token in _live(runtime, view)
-        ],
-    }
-
-
-def _live(runtime: Runtime, view: AccountView) -> list[TokenRow]:
-    """The tokens that work; one whose end is not recorded yet does not."""
-    now = runtime.now()
-    return [token for token in view.tokens if token.is_valid(now)]
-
-
-def _state(view: AccountView) -> str:
-    active = view.account.state is AccountState.ACTIVE
-    return "paused" if active and view.account.paused_at else view.account.state.value
-
-
-def _when(moment: Any) -> str | None:
-    return f"{moment:%Y-%m-%d %H:%M:%SZ}" if moment else None
-
-
 def _token(token: Token | None, show: bool) -> dict[str, str]:
     return {"token": token.reveal()} if token is not None and show else {}
 
@@ -269,33 +229,3 @@ def _token(token: Token | None, show: bool) -> dict[str, str]:
 def _print(token: Token | None, show: bool) -> None:
     if token is not None and show:
         out.print(token.reveal(), markup=False, highlight=False)
-
-
-def _options(rotate: dict[str, str | None], stores: list[str]) -> dict[str, str]:
-    """Which option gave which part of the manifest."""
-    given = {name: f"--{name}" for name, value in rotate.items() if value}
-    options = {f"auto_rotate.{name}": option for name, option in given.items()}
-    if given:
-        options["auto_rotate"] = ", ".join(given.values())
-    options |= {f"secret_store_configs.{n}": f"--store {text}" for n, text in enumerate(stores)}
-    return options
-
-
-def _store(text: str) -> dict[str, str]:
-    fqn, found, path = text.partition("=")
-    if not found:
-        raise InvalidInput("--store", "give INTEGRATION_FQN=PATH")
-    return {"type": "secret-store", "integration_fqn": fqn, "secret_path": path}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text()
-        given = json.loads(text)
-    except OSError as error:
-        raise InvalidInput("--manifest", f"cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise InvalidInput("--manifest", "is not JSON") from None
-    if not isinstance(given, dict):
-        raise InvalidInput("--manifest", "is not a JSON object")
-    return given

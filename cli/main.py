@@ -5,7 +5,8 @@ from io import TextIOWrapper
 
 import typer
 
-from cli import accounts, operate, run, tenants
+from cli import accounts, audit, operate, run, tenants
+from cli.apply import apply
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,7 +22,9 @@ app.command()(operate.doctor)
 app.command("plan")(operate.plan_)
 app.command()(operate.plugins)
 app.command()(operate.recover)
+app.command()(apply)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(audit.app, name="audit")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(tenants.admin, name="admin")

@@ -44,7 +44,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except errors.KeyturnError as error:
-        fail(str(error), next(code for kind, code in _CODES if isinstance(error, kind)))
+        fail(str(error), code_of(error))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = "KEYTURN_" + "_".join(str(part) for part in first["loc"]).upper()
@@ -59,9 +59,19 @@ def reported() -> Iterator[None]:
         )
 
 
+def code_of(error: errors.KeyturnError) -> int:
+    """The exit code of a command that ends with this error."""
+    return next(code for kind, code in _CODES if isinstance(error, kind))
+
+
 def fail(message: str, code: int) -> None:
-    err.print(Text.assemble(("error", "bold red"), " ", plain(message)))
+    wrong(message)
     raise typer.Exit(code)
+
+
+def wrong(message: str) -> None:
+    """One error of several; the command goes on to the next, then ends with a code."""
+    err.print(Text.assemble(("error", "bold red"), " ", plain(message)))
 
 
 def plain(text: object) -> str:

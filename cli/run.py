@@ -151,6 +151,7 @@ def _serve(runtime: Runtime, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whom to believe is a setting of ours
         timeout_graceful_shutdown=5,
     )
     with _until_told():  # uvicorn handles the signals itself and raises them again at its end

@@ -7,6 +7,8 @@
     ├── NotFound                also: another tenant's thing
     ├── Conflict                the state does not allow it
     │   └── Stale               somebody else changed it first
+    ├── TooLarge                the body is longer than is read
+    ├── Throttled               too many failures: come back later
     ├── Unready                 a part that is needed does not answer
     ├── Misconfigured           an operator has to change something
     │   ├── MasterKeyMissing
@@ -83,6 +85,23 @@ class Stale(Conflict):
     """It was changed since you read it: read it again and repeat your change."""
 
     code = "stale"
+
+
+class TooLarge(KeyturnError):
+    """The body of this call is too large."""
+
+    code = "too_large"
+
+
+class Throttled(KeyturnError):
+    """Too many logins have failed: come back later."""
+
+    code = "throttled"
+
+    def __init__(self, retry_after: float) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class Unready(KeyturnError):

@@ -49,8 +49,15 @@ def _day(value: Any) -> Any:
     raise ValueError("give a date like 2026-12-31")
 
 
+def end_of(day: date) -> datetime:
+    """The end of that day, UTC: what expires on it is valid through it."""
+    if day == date.max:  # which has no next day
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
+
+
 def _address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
+    if not (_ADDRESS.fullmatch(text) and text.isprintable()):
         raise ValueError("give an e-mail address like ops@example.com")
     return text
 
@@ -84,6 +91,13 @@ class AutoRotate(_Part):
             raise ValueError("an interval is longer than nothing")
         return self
 
+    @property
+    def given_grace(self) -> timedelta | None:
+        """The grace that the manifest says, in either way; None if it says none."""
+        if self.grace is None and "grace_period" in self.model_fields_set:
+            return timedelta(days=self.grace_period)
+        return self.grace
+
 
 class Permission(_Part):
     """A role on a resource."""
@@ -101,6 +115,28 @@ class StoreConfig(_Part):
     secret_path: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     required: bool = True
     adopt: bool = False
+
+
+class GroupConfig(_Part):
+    """One key of a group in the built-in secret store where the token is kept."""
+
+    type: Literal["tfy-secrets"]
+    secret_group: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    required: bool = True
+    adopt: bool = False
+
+
+def _store(given: Any) -> str:
+    own = StoreConfig.model_fields["type"].default
+    kind = given.get("type", own) if isinstance(given, dict) else getattr(given, "type", own)
+    return kind if isinstance(kind, str) else "other"
+
+
+StorePlace = Annotated[
+    Annotated[StoreConfig, Tag("secret-store")] | Annotated[GroupConfig, Tag("tfy-secrets")],
+    Discriminator(_store),
+]
 
 
 class EmailTarget(_Part):
@@ -155,6 +191,13 @@ class OwnedBy(_Part):
     team: str
 
 
+class IdentityProviderMapping(_Part):
+    """Whoever has this value as the subject of an identity provider's JWT is the account."""
+
+    identity_provider: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    value: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
 class VirtualAccountManifest(_Part):
     """What a virtual account should be."""
 
@@ -165,10 +208,13 @@ class VirtualAccountManifest(_Part):
     auto_rotate: AutoRotate | None = None
     notification_target: NoticeTarget | None = None
     notification_targets: Annotated[list[NoticeTarget], Field(max_length=20)] | None = None
-    secret_store_config: StoreConfig | None = None
-    secret_store_configs: Annotated[list[StoreConfig], Field(max_length=20)] | None = None
+    secret_store_config: StorePlace | None = None
+    secret_store_configs: Annotated[list[StorePlace], Field(max_length=20)] | None = None
     owned_by: OwnedBy | None = None
     tags: Annotated[dict[str, Any], Field(max_length=50)] | None = None
+    identity_provider_mapping: (
+        Annotated[list[IdentityProviderMapping], Field(max_length=20)] | None
+    ) = None
     token_type: Literal["opaque"] | None = None
 
     @model_validator(mode="after")
@@ -180,8 +226,8 @@ class VirtualAccountManifest(_Part):
         return self
 
     @property
-    def stores(self) -> list[StoreConfig]:
-        one = [self.secret_store_config] if self.secret_store_config else []
+    def stores(self) -> list[StorePlace]:
+        one: list[StorePlace] = [self.secret_store_config] if self.secret_store_config else []
         return one + (self.secret_store_configs or [])
 
     @property
@@ -192,15 +238,15 @@ class VirtualAccountManifest(_Part):
     @property
     def expires_at(self) -> datetime | None:
         """The end of the expiration date, UTC: the account is valid through that day."""
-        if self.expiration_date is None:
-            return None
-        if self.expiration_date == date.max:  # which has no next day
-            return datetime.max.replace(tzinfo=UTC)
-        day = datetime.combine(self.expiration_date, datetime.min.time(), UTC)
-        return day + timedelta(days=1)
+        return None if self.expiration_date is None else end_of(self.expiration_date)
 
-    def policy(self, *, max_hold: timedelta) -> Policy | None:
-        """How it rotates; None if only by hand. `max_hold` is the tenant's default."""
+    def policy(
+        self, *, max_hold: timedelta, default_grace: timedelta = timedelta(days=30)
+    ) -> Policy | None:
+        """How it rotates; None if only by hand.
+
+        `max_hold` and `default_grace` are the tenant's, where the manifest says nothing.
+        """
         rotate = self.auto_rotate
         if rotate is None:
             return None
@@ -210,7 +256,7 @@ class VirtualAccountManifest(_Part):
             schedule=rotate.schedule,
             timezone=rotate.timezone,
             spread=rotate.spread,
-            grace=timedelta(days=rotate.grace_period) if rotate.grace is None else rotate.grace,
+            grace=rotate.given_grace if rotate.given_grace is not None else default_grace,
             max_hold=max_hold if rotate.max_hold is None else rotate.max_hold,
         )
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from core.clock import Clock, HostClock
 from core.errors import Misconfigured, PluginNotInstalled, PluginUnknown
+from core.secret_store import SecretGroups
 
 MASK = "**********"
 
@@ -53,6 +54,7 @@ class Ports:
     clock: Clock = field(default_factory=HostClock)
     file_root: Path | None = None
     ambient_credentials: bool = False
+    secret_groups: SecretGroups | None = None
 
     def own_folder(self) -> Path:
         """The folder that plugins may write below; refused unless the operator named one."""
@@ -62,6 +64,12 @@ class Ports:
                 "allowed: set KEYTURN_FILE_ROOT to a folder."
             )
         return self.file_root
+
+    def built_in_store(self) -> SecretGroups:
+        """The built-in secret store; refused where there is no database behind it."""
+        if self.secret_groups is None:
+            raise Misconfigured("The built-in secret store is not to be had here.")
+        return self.secret_groups
 
 
 class Plugin(BaseModel):
@@ -73,6 +81,7 @@ class Plugin(BaseModel):
     family: ClassVar[Family]
     provider: ClassVar[str]
     title: ClassVar[str]
+    built_in: ClassVar[bool] = False  # Keyturn makes its one integration itself
 
     @property
     def pace(self) -> Pace:

@@ -107,7 +107,7 @@ def _built_in() -> dict[str, Role]:
         Role(TEAM_MANAGER, "team", seen_in_team | _of("team", "update", "manage")),
         Role(TEAM_MEMBER, "team", seen_in_team),
     ]
-    return {role.id: role for role in roles}  # the last four are special: they come last
+    return {role.id: role for role in roles}  # the last four are special: they win
 
 
 BUILT_IN = _built_in()
@@ -146,14 +146,19 @@ class Grant:
 
 @dataclass(frozen=True)
 class Permits:
-    """All that one subject may do at this moment. Nothing is allowed that no grant allows."""
+    """All that one subject may do at this moment. Nothing is allowed that no grant allows.
+
+    `teams` are the FQNs of those that it is in; a role on a team makes nobody a member.
+    """
 
     grants: tuple[Grant, ...] = ()
     is_admin: bool = False
+    teams: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, grants: tuple[Grant, ...]) -> Self:
-        return cls(grants, any(grant.tenant_wide and grant.role.everything for grant in grants))
+    def of(cls, grants: tuple[Grant, ...], teams: frozenset[str] = frozenset()) -> Self:
+        is_admin = any(grant.tenant_wide and grant.role.everything for grant in grants)
+        return cls(grants, is_admin, teams)
 
     def allow(self, action: str, resource: Resource) -> bool:
         """Whether the action may be done to this resource."""
@@ -178,18 +183,22 @@ class Permits:
 
     def subjects(self, own: str) -> frozenset[str]:
         """The subject's own name and those of its teams."""
-        teams = {grant.resource_fqn for grant in self.grants if grant.resource_type == "team"}
-        return frozenset({own, *teams})
+        return self.teams | {own}
 
     def scope(self, action: str) -> tuple[frozenset[str], frozenset[str]]:
-        """Where the action is allowed piece by piece: names of resources, and of teams."""
+        """Where the action is allowed piece by piece: FQNs of resources, and names of teams.
+
+        The FQNs are of resources of the action's own type and of what they lie in.
+        """
+        kind = action.partition(":")[0]
         fqns, teams = set(), set()
         for grant in self.grants:
-            if action in grant.role.actions and not grant.tenant_wide:
-                if grant.resource_type == "team":
-                    teams.add(grant.resource_fqn.removeprefix("team:"))
-                else:
-                    fqns.add(grant.resource_fqn)
+            if action not in grant.role.actions or grant.tenant_wide:
+                continue
+            if grant.resource_type == "team":
+                teams.add(grant.resource_fqn.removeprefix("team:"))
+            elif grant.resource_type in {kind, _PARENTS.get(kind)}:
+                fqns.add(grant.resource_fqn)
         return frozenset(fqns), frozenset(teams)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.addresses import Network, parse_networks
 from core.durations import Duration
 from core.errors import Misconfigured
 from core.sealing import MasterKey, MasterKeys
@@ -17,6 +18,16 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+def _networks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_networks(value)
+    except ValueError:
+        raise ValueError("give addresses or networks, separated by commas") from None
+
+
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
 ]
@@ -80,8 +91,25 @@ class Settings(BaseSettings):
     event_retention: Duration = Field(
         default=timedelta(days=400), description="How long events are kept."
     )
+    audit_retention: Duration = Field(
+        default=timedelta(days=400), description="How long rows of the audit log are kept."
+    )
     public_url: str = Field(
         default="http://127.0.0.1:8400", description="Where people reach Keyturn; used in links."
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="The proxies before Keyturn, as addresses or networks separated by commas: "
+        "only from them is X-Forwarded-For believed.",
+    )
+    max_body: int = Field(
+        default=1_048_576, ge=1_024, description="How many bytes the body of a call may have."
+    )
+    failed_logins: int = Field(
+        default=30,
+        ge=1,
+        description="How many failed logins a minute are looked up for one address, and for one "
+        "token; more are answered with 429.",
     )
     log_json: bool = Field(
         default=False, description="Logs as JSON lines (for collectors) instead of text."

@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import InvalidInput
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_FREE = {"tags"}  # what is below these keys is the user's own
+_FREE = {"headers", "tags"}  # what is below these keys is the user's own
 _UNTEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text and UTF-8 cannot hold these
 _DEEPEST = 32
 # What the reference's `notification_target` may be; None: there is none.
@@ -53,15 +53,19 @@ def _spelled(given: Any) -> Any:
     return {key: value for key, value in spelled.items() if value is not None}
 
 
-def answered(manifest: dict[str, Any]) -> dict[str, Any]:
+def answered(manifest: dict[str, Any], *, grace_days: int = 30) -> dict[str, Any]:
     """The manifest as clients read it: the SDK needs auto_rotate's two day fields.
+
+    `grace_days` is the account's grace, told where the manifest says none: a client that sends
+    back what it read changes nothing.
 
     It also refuses a whole answer, lists included, for a `notification_target` of a type that it
     does not know: one of ours is shown as the only one of `notification_targets`.
     """
     told = dict(manifest)
     if told.get("auto_rotate") is not None:
-        days = {"auto_rotate_interval": 360, "grace_period": 30}
+        grace = 30 if "grace" in told["auto_rotate"] else grace_days
+        days = {"auto_rotate_interval": 360, "grace_period": grace}
         told["auto_rotate"] = {**days, **told["auto_rotate"]}
     if told.get("notification_target", {}).get("type") not in _REFERENCE_TARGETS:
         told["notification_targets"] = [told.pop("notification_target")]

@@ -1,7 +1,14 @@
 """The tables. They carry legal state moves and constraints; never I/O, a session or a clock."""
 
-from models.access import CustomRole, GrantRow, KeptAnswer, RoleBinding, SubjectKind
+from models.access import (
+    CustomRole,
+    GrantRow,
+    IdentityMapping,
+    RoleBinding,
+    SubjectKind,
+)
 from models.accounts import AccountState, VirtualAccount
+from models.answers import KeptAnswer
 from models.audit import AuditChain, AuditRow
 from models.base import Base
 from models.deliveries import (
@@ -23,14 +30,13 @@ from models.integrations import (
     Target,
 )
 from models.people import (
-    DeviceLogin,
-    LoginSession,
     PersonalAccessToken,
     Team,
     TeamMember,
     User,
 )
 from models.secrets import Secret, SecretGroup, SecretVersion
+from models.sessions import DeviceLogin, LoginSession
 from models.tenants import Installation, Process, Tenant, WrappedKey
 from models.tokens import TokenRow, TokenState
 
@@ -48,6 +54,7 @@ __all__ = [
     "DeviceLogin",
     "Event",
     "GrantRow",
+    "IdentityMapping",
     "Installation",
     "Integration",
     "KeptAnswer",

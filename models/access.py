@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base, OfTenant, TopOfTenant, one_of
+from models.base import Base, TopOfTenant, one_of
 from models.types import Name
 
 
@@ -78,18 +78,19 @@ class GrantRow(TopOfTenant, Base):
     binding_id: Mapped[UUID | None]
 
 
-class KeptAnswer(OfTenant, Base):
-    """The first answer to a call that mints, sealed, for repeats under the same key."""
+class IdentityMapping(TopOfTenant, Base):
+    """Who calls with an identity provider's JWT that has this value as its subject."""
 
-    __tablename__ = "kept_answers"
+    __tablename__ = "identity_mappings"
     __table_args__ = (
-        UniqueConstraint("caller_id", "tenant_id", "call", "key"),
-        Index("ix_kept_answers_created_at", "created_at"),
+        UniqueConstraint(
+            "tenant_id", "identity_provider", "value", name="uq_identity_mappings_value"
+        ),
+        one_of("subject_kind", SubjectKind),
+        Index("ix_identity_mappings_subject", "subject_id", "tenant_id"),
     )
 
-    caller_id: Mapped[UUID]
-    call: Mapped[str] = mapped_column(String(200))
-    key: Mapped[str] = mapped_column(String(200))
-    body_hash: Mapped[bytes]
-    sealed: Mapped[bytes]
-    created_at: Mapped[datetime]
+    subject_kind: Mapped[SubjectKind] = mapped_column(Name(SubjectKind))
+    subject_id: Mapped[UUID]
+    identity_provider: Mapped[str] = mapped_column(String(100))
+    value: Mapped[str] = mapped_column(String(500))

@@ -99,6 +99,11 @@ class VirtualAccount(TopOfTenant, Base):
         """How this account rotates; None if only by hand."""
         return policy_of(self)
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it calls with an identity provider's JWTs: it has no token of its own."""
+        return bool(self.manifest.get("identity_provider_mapping"))
+
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 

@@ -119,6 +119,22 @@ class TokenRow(OfTenant, Base):
             self.hold_until = min(self.hold_until, end)
             self.valid_until = min(self.valid_until, end)
 
+    def set_aside(
+        self,
+        *,
+        grace_until: datetime,
+        hold_until: datetime,
+        valid_until: datetime,
+        notice_at: datetime,
+    ) -> None:
+        """No longer the current one; works on as far as its farewell says."""
+        self.state = TokenState.GRACE
+        self.sealed = None
+        self.grace_until, self.hold_until = grace_until, hold_until
+        self.valid_until = valid_until
+        self.notice_at = notice_at
+        self.pick_up = timedelta(0)
+
     def end(self, state: TokenState, now: datetime) -> None:
         """No longer works: expired by time or revoked by somebody. The sealed copy is wiped."""
         self.state = state

@@ -5,10 +5,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
+from core.etags import check_match, etag_of
 from core.events import EventType
 from models import Place, PlaceState, Target, TokenRow, TokenState
 from services.account_views import audit_account, lock_account
-from services.granting import forget_subject
+from services.granting import forget_resource, forget_subject
+from services.identity_mapping import forget_mapping
 from services.outbox import Outbox
 from services.places import remove_places
 from services.runtime import Runtime
@@ -40,12 +42,21 @@ def resume_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> No
 
 
 def delete_account(
-    runtime: Runtime, actor: Actor, account_id: str | UUID, *, keep_copies: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    account_id: str | UUID,
+    *,
+    keep_copies: bool = False,
+    if_match: str | None = None,
 ) -> None:
-    """Ends every token now and removes the copies that Keyturn wrote, unless they are kept."""
+    """Ends every token now and removes the copies that Keyturn wrote, unless they are kept.
+
+    Stale unless the account is as `if_match` says.
+    """
 
     def use_case(session: Session, outbox: Outbox) -> None:
         account = lock_account(session, actor, account_id, "virtual-account:delete")
+        check_match(if_match, etag_of(account.id, account.manifest))
         for token in session.scalars(
             mine(TokenRow, actor.tenant_id).where(
                 TokenRow.account_id == account.id,
@@ -73,6 +84,8 @@ def delete_account(
         for target in targets:
             session.delete(target)
         forget_subject(session, actor.tenant_id, account.id)
+        forget_resource(session, actor.tenant_id, "virtual-account", account.fqn)
+        forget_mapping(session, account)
         audit_account(
             outbox, actor, "virtual-account.deleted", account, {"kept_copies": keep_copies}
         )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.errors import Conflict
+from core.etags import check_match, etag_of
 from core.ids import new_id
 from core.manifests import VirtualAccountManifest, check_policy, parse_account
 from core.policy import Policy
@@ -24,7 +25,19 @@ from models import (
     VirtualAccount,
 )
 from services.account_views import AccountView, audit_account, resource_of, view_of
-from services.entitlements import owning_team, settle_permissions
+from services.entitlements import (
+    demand_unshared,
+    hand_over,
+    owning_team,
+    settle_permissions,
+)
+from services.identity_mapping import (
+    NO_TOKEN,
+    begin_without_token,
+    check_mapping,
+    end_by_grace,
+    settle_mapping,
+)
 from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies, settle_places, settle_targets
@@ -36,6 +49,8 @@ _NOBODY_HEARS = (
     "This account rotates, but no secret store gets the new token and nobody is told: "
     "its consumers are cut off when the first grace ends."
 )
+# What two calls at the same time can both find free.
+_RACED = ("uq_virtual_accounts_name", "uq_places_path", "uq_identity_mappings_value")
 
 
 @dataclass(frozen=True)
@@ -51,27 +66,44 @@ class Put:
 
 
 def put_account(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    if_match: str | None = None,
 ) -> Put:
     """Creates the account of this name or makes it agree with the manifest.
 
     An update that touches nothing changes nothing. A dry run validates everything, writes
-    nothing and answers what would be.
+    nothing and answers what would be. Stale unless the account is as `if_match` says.
     """
-    spelled = {"type": "virtual-account", **reference_spelling(given)}
-    manifest = parse_account(spelled)
+    spelled, manifest = _read(given)
 
     def use_case(session: Session, outbox: Outbox) -> Put:
-        return _put(runtime, session, outbox, actor, manifest, spelled)
+        return _put(runtime, session, outbox, actor, manifest, spelled, if_match)
 
     try:
         return runtime.change(use_case, rehearse=dry_run)
     except IntegrityError as error:
-        if "uq_virtual_accounts_name" in str(error.orig) or "uq_places_path" in str(error.orig):
+        if any(name in str(error.orig) for name in _RACED):
             raise Conflict(
                 f"Somebody else is changing {manifest.name} at this moment: repeat the call."
             ) from None
         raise
+
+
+def put_account_within(
+    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, given: dict[str, Any]
+) -> Put:
+    """The same, as a part of another use case's transaction."""
+    spelled, manifest = _read(given)
+    return _put(runtime, session, outbox, actor, manifest, spelled)
+
+
+def _read(given: dict[str, Any]) -> tuple[dict[str, Any], VirtualAccountManifest]:
+    spelled = {"type": "virtual-account", **reference_spelling(given)}
+    return spelled, parse_account(spelled)
 
 
 def _put(
@@ -81,9 +113,11 @@ def _put(
     actor: Actor,
     manifest: VirtualAccountManifest,
     spelled: dict[str, Any],
+    if_match: str | None = None,
 ) -> Put:
+    check_mapping(manifest)
     tenant = session.get_one(Tenant, actor.tenant_id)
-    policy = manifest.policy(max_hold=tenant.max_hold)
+    policy = manifest.policy(max_hold=tenant.max_hold, default_grace=tenant.default_grace)
     if policy is not None:
         check_policy(
             policy,
@@ -97,6 +131,7 @@ def _put(
         .where(VirtualAccount.name == manifest.name, VirtualAccount.state != AccountState.DELETED)
         .with_for_update(key_share=True)
     )
+    check_match(if_match, etag_of(account.id, account.manifest) if account else None)
     if account is None:
         return _create(runtime, session, outbox, actor, tenant, manifest, spelled, policy)
     actor.demand("virtual-account:update", resource_of(session, account))
@@ -118,6 +153,7 @@ def _create(
         "virtual-account:create",
         Resource("virtual-account", f"virtualaccount:{manifest.name}", team.name if team else None),
     )
+    demand_unshared(session, actor, f"virtualaccount:{manifest.name}")
     account = VirtualAccount(
         tenant_id=tenant.id,
         id=new_id(),
@@ -138,14 +174,18 @@ def _create(
     settle_permissions(session, actor, tenant, account, manifest)
     settle_places(session, outbox, runtime.opened, account, manifest, actor)
     settle_targets(session, runtime.opened, account, manifest, actor)
-    (turn,) = turn_keys(
-        session, [account], outbox, cause=Cause.CREATED, actor=actor, keyring=runtime.keyring
-    )
+    settle_mapping(session, account, manifest)
+    token = None
+    if account.is_mapped:
+        begin_without_token(session, outbox, account)
+    else:
+        (turn,) = turn_keys(
+            session, [account], outbox, cause=Cause.CREATED, actor=actor, keyring=runtime.keyring
+        )
+        token = turn.token
     audit_account(outbox, actor, "virtual-account.created", account, {"manifest": spelled})
     view = view_of(session, account, tenant)
-    return Put(
-        view, created=True, changed=True, token=turn.token, warnings=_warnings(manifest, policy)
-    )
+    return Put(view, created=True, changed=True, token=token, warnings=_warnings(manifest, policy))
 
 
 def _update(
@@ -164,12 +204,9 @@ def _update(
         spelled = {**spelled, "permissions": existing["permissions"]}
     if spelled == existing:
         return Put(view_of(session, account, tenant), False, False, existing)
-    old_policy, old_end = account.policy, account.expires_at
+    old_policy, old_end, old_grace = account.policy, account.expires_at, account.grace
     if spelled.get("ownedBy") != existing.get("ownedBy"):
-        team = owning_team(session, actor, manifest)
-        account.team_id = team.id if team else None
-        session.flush()
-        actor.demand("virtual-account:update", resource_of(session, account))
+        hand_over(session, actor, tenant, account, manifest)
     if manifest.permissions is not None:
         settle_permissions(session, actor, tenant, account, manifest)
     account.manifest = spelled
@@ -178,12 +215,16 @@ def _update(
     if account.policy != old_policy or account.expires_at != old_end:
         account.reschedule(outbox.now)
     if account.expires_at != old_end:
-        _move_end(runtime, session, outbox, actor, account)
+        _move_end(session, account)
+    mapped = settle_mapping(session, account, manifest)
+    if account.is_mapped:
+        end_by_grace(session, outbox, account, old_grace)
     new = settle_places(session, outbox, runtime.opened, account, manifest, actor)
-    if new:  # whoever says where the token goes could read it there
+    if new or mapped:  # whoever says where the token goes could read it, or be the account
         actor.demand("virtual-account:read-token", resource_of(session, account))
     settle_targets(session, runtime.opened, account, manifest, actor)
-    send_copies(session, outbox, account, new, cause="added", priority=Priority.MANUAL)
+    if not _mint_if_lacking(runtime, session, outbox, actor, account):
+        send_copies(session, outbox, account, new, cause="added", priority=Priority.MANUAL)
     audit_account(
         outbox, actor, "virtual-account.updated", account, {"before": existing, "after": spelled}
     )
@@ -209,34 +250,43 @@ def _apply(
         account.grace, account.max_hold = tenant.smallest_grace, tenant.max_hold
 
 
-def _move_end(
-    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, account: VirtualAccount
-) -> None:
-    """A new expiration date bounds every live token; one that lies ahead again needs a token."""
-    end = account.expires_at
+def _move_end(session: Session, account: VirtualAccount) -> None:
+    """A new expiration date bounds every live token."""
     session.flush()
-    live = session.scalars(
+    for token in session.scalars(
         mine(TokenRow, account.tenant_id).where(
             TokenRow.account_id == account.id,
             TokenRow.state.in_((TokenState.CURRENT, TokenState.GRACE)),
         )
-    ).all()
-    for token in live:
-        token.move_end(end)
-    session.flush()
-    has_current = any(token.state is TokenState.CURRENT for token in live)
-    if (
-        not has_current
-        and account.state is AccountState.ACTIVE
-        and not account.is_expired(outbox.now)
     ):
-        turn_keys(
-            session, [account], outbox, cause=Cause.MANUAL, actor=actor, keyring=runtime.keyring
+        token.move_end(account.expires_at)
+    session.flush()
+
+
+def _mint_if_lacking(
+    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, account: VirtualAccount
+) -> bool:
+    """A token for an account that should have one: its end lies ahead again, its mapping is gone.
+
+    Every place gets it.
+    """
+    session.flush()
+    current = session.scalar(
+        mine(TokenRow, account.tenant_id).where(
+            TokenRow.account_id == account.id, TokenRow.state == TokenState.CURRENT
         )
-        session.refresh(account)
+    )
+    should = account.state is AccountState.ACTIVE and not account.is_mapped
+    if current is not None or not should or account.is_expired(outbox.now):
+        return False
+    turn_keys(session, [account], outbox, cause=Cause.MANUAL, actor=actor, keyring=runtime.keyring)
+    session.refresh(account)
+    return True
 
 
 def _warnings(manifest: VirtualAccountManifest, policy: Policy | None) -> list[str]:
+    if manifest.identity_provider_mapping and manifest.stores:
+        return [NO_TOKEN]
     if policy is not None and not manifest.stores and not manifest.targets:
         return [_NOBODY_HEARS]
     return []

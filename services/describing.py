@@ -10,6 +10,7 @@ from core.errors import InvalidInput, PluginUnknown
 from core.manifests import check_name
 from core.parsing import parse
 from core.plugins import MASK, Family, Plugin, kinds, load
+from core.secret_manifests import ACCOUNT, PROVIDER
 from models import Tenant
 
 PROVIDERS = ("aws", "azure", "custom", "gcp", "hashicorp", "ms-teams", "pagerduty", "slack")
@@ -61,7 +62,10 @@ def headings(spelled: dict[str, Any]) -> tuple[str, str]:
         raise InvalidInput("auth_data", "give an object with type and credentials")
     for unknown in sorted(spelled.keys() - _OF_ACCOUNT):
         raise InvalidInput(unknown, f"give one of {', '.join(sorted(_OF_ACCOUNT))}")
-    return provider, _name(spelled, "name")
+    name = _name(spelled, "name")
+    if (provider, name) == (PROVIDER, ACCOUNT):
+        raise InvalidInput("name", "this is the account of Keyturn's own secret store")
+    return provider, name
 
 
 def describe(
@@ -77,6 +81,8 @@ def describe(
         family, kind = _kind(item, where)
         name = _name(item, f"{where}.name")
         plugin_type = _load(family, kind, where)
+        if plugin_type.built_in:
+            raise InvalidInput(f"{where}.type", "every tenant has this one already")
         if plugin_type.provider != provider:
             raise InvalidInput(
                 f"{where}.type", f"this type belongs under provider-account/{plugin_type.provider}"

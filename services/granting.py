@@ -1,32 +1,21 @@
 """Granting: a subject's own roles on resources, made to agree with what was asked for.
 
-Privilege cannot be raised here: nobody grants what they do not hold.
+Privilege cannot be raised here: nobody grants, or takes, what they do not hold.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.errors import Forbidden, InvalidInput
 from core.ids import new_id
-from core.roles import RESOURCE_TYPES, TENANT_TYPES, Resource
-from models import GrantRow, SubjectKind, Tenant
-from services.permits import find_role
-from services.scope import mine
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A role on a resource, as a client asks for it. `field` is where it stood."""
-
-    resource_type: str
-    resource_fqn: str
-    role: str
-    field: str
+from core.roles import RESOURCE_TYPES, TENANT_TYPES, Resource, Role
+from models import CustomRole, GrantRow, SubjectKind, Tenant
+from services.permits import Held, as_role, find_role, held_by
 
 
 @dataclass(frozen=True)
@@ -37,6 +26,21 @@ class Subject:
     id: UUID
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A role on a resource, as a client asks for it. `field` is where it stood.
+
+    `role_field` is what the client calls the role there; `subject` is whom alone it is for.
+    """
+
+    resource_type: str
+    resource_fqn: str
+    role: str
+    field: str
+    role_field: str = "role_id"
+    subject: Subject | None = None
+
+
 def settle_grants(
     session: Session,
     actor: Actor,
@@ -45,26 +49,20 @@ def settle_grants(
     wishes: Iterable[Wish],
     *,
     binding_id: UUID | None = None,
-) -> None:
+) -> bool:
     """These subjects hold exactly these roles, by this binding or of their own.
 
-    What is held already may stay, whoever asks; anything new must be the actor's to give.
+    What is held already may stay, whoever asks; what is new or goes must be the actor's to give.
+    Answers whether anything changed.
     """
     wanted = _wanted(session, tenant, subjects, wishes)
-    existing = session.scalars(
-        mine(GrantRow, tenant.id).where(
-            GrantRow.binding_id == binding_id
-            if binding_id
-            else GrantRow.binding_id.is_(None)
-            & GrantRow.subject_id.in_([subject.id for subject in subjects])
-        )
-    ).all()
-    for row in existing:
-        key = (row.subject_kind, row.subject_id, row.resource_type, row.resource_fqn, row.role)
-        if wanted.pop(key, None) is None:
-            session.delete(row)
-    for (kind, subject_id, resource_type, fqn, role_id), (wish, custom_id) in wanted.items():
-        _check_held(session, actor, tenant, wish)
+    existing = held_by(session, tenant, _of(subjects, binding_id))
+    gone = [held for held in existing if wanted.pop(_key(held.row), None) is None]
+    new = {wish: role for wish, role, _ in wanted.values()}
+    for wish, role in new.items():
+        demand_held(actor, role, Resource(wish.resource_type, wish.resource_fqn), wish.field)
+    take(session, actor, gone)
+    for (kind, subject_id, resource_type, fqn, role_id), (_, _, custom_id) in wanted.items():
         session.add(
             GrantRow(
                 tenant_id=tenant.id,
@@ -79,6 +77,23 @@ def settle_grants(
             )
         )
     session.flush()
+    return bool(gone or wanted)
+
+
+def take(session: Session, actor: Actor, grants: Iterable[Held]) -> None:
+    """Takes these away; Forbidden if one is more than the actor holds."""
+    for held in grants:
+        resource = Resource(held.row.resource_type, held.row.resource_fqn)
+        if held.grant is not None:
+            demand_held(actor, held.grant.role, resource, "permissions")
+        session.delete(held.row)
+    session.flush()
+
+
+def demand_held(actor: Actor, role: Role, resource: Resource, field: str) -> None:
+    """Forbidden unless the actor may do all that this role allows on this resource."""
+    if not actor.permits.hold(role, resource):
+        raise Forbidden(f"{field}: you do not hold {role.id} on {resource.fqn} yourself.")
 
 
 def forget_subject(session: Session, tenant_id: UUID, subject_id: UUID) -> None:
@@ -88,41 +103,72 @@ def forget_subject(session: Session, tenant_id: UUID, subject_id: UUID) -> None:
     )
 
 
+def forget_resource(session: Session, tenant_id: UUID, resource_type: str, fqn: str) -> None:
+    """Takes away all that was granted on a resource that is going.
+
+    Another one of the same name is another resource.
+    """
+    session.execute(
+        delete(GrantRow).where(
+            GrantRow.tenant_id == tenant_id,
+            GrantRow.resource_type == resource_type,
+            GrantRow.resource_fqn == fqn,
+        )
+    )
+
+
 _Key = tuple[SubjectKind, UUID, str, str, str]
+
+
+def _key(row: GrantRow) -> _Key:
+    return row.subject_kind, row.subject_id, row.resource_type, row.resource_fqn, row.role
+
+
+def _of(subjects: Sequence[Subject], binding_id: UUID | None) -> ColumnElement[bool]:
+    if binding_id:
+        return GrantRow.binding_id == binding_id
+    own = GrantRow.subject_id.in_([subject.id for subject in subjects])
+    return GrantRow.binding_id.is_(None) & own
 
 
 def _wanted(
     session: Session, tenant: Tenant, subjects: Sequence[Subject], wishes: Iterable[Wish]
-) -> dict[_Key, tuple[Wish, UUID | None]]:
-    wanted: dict[_Key, tuple[Wish, UUID | None]] = {}
+) -> dict[_Key, tuple[Wish, Role, UUID | None]]:
+    wanted: dict[_Key, tuple[Wish, Role, UUID | None]] = {}
     for wish in wishes:
-        if wish.resource_type not in RESOURCE_TYPES:
-            allowed = ", ".join(sorted(RESOURCE_TYPES))
-            raise InvalidInput(f"{wish.field}.resource_type", f"give one of {allowed}")
-        is_tenant = wish.resource_type in TENANT_TYPES
-        if is_tenant and wish.resource_fqn != tenant.name:
-            raise InvalidInput(f"{wish.field}.resource_fqn", f"a tenant is named {tenant.name}")
-        found = find_role(session, tenant.id, wish.role)
-        if found is None:
-            raise InvalidInput(f"{wish.field}.role_id", "there is no role of this name here")
-        role, custom_id = found
-        fits = role.resource_type == wish.resource_type or (
-            is_tenant and role.resource_type in TENANT_TYPES
-        )
-        if not fits:
-            raise InvalidInput(
-                f"{wish.field}.role_id", f"this role is for resources of type {role.resource_type}"
-            )
-        for subject in subjects:
+        role, custom_id = _role(session, tenant, wish)
+        for subject in [wish.subject] if wish.subject else subjects:
             key = (subject.kind, subject.id, wish.resource_type, wish.resource_fqn, role.id)
-            wanted[key] = wish, custom_id
+            wanted.setdefault(key, (wish, role, custom_id))
     return wanted
 
 
-def _check_held(session: Session, actor: Actor, tenant: Tenant, wish: Wish) -> None:
+def _role(session: Session, tenant: Tenant, wish: Wish) -> tuple[Role, UUID | None]:
+    """The role that is wished for; InvalidInput unless it is one for such a resource."""
+    if wish.resource_type not in RESOURCE_TYPES:
+        allowed = ", ".join(sorted(RESOURCE_TYPES))
+        raise InvalidInput(f"{wish.field}.resource_type", f"give one of {allowed}")
+    is_tenant = wish.resource_type in TENANT_TYPES
+    if is_tenant and wish.resource_fqn != tenant.name:
+        raise InvalidInput(f"{wish.field}.resource_fqn", f"a tenant is named {tenant.name}")
     found = find_role(session, tenant.id, wish.role)
-    assert found is not None
-    role, _ = found
-    resource = Resource(wish.resource_type, wish.resource_fqn)
-    if not actor.permits.hold(role, resource):
-        raise Forbidden(f"{wish.field}: you do not hold {role.id} on {wish.resource_fqn} yourself.")
+    field = f"{wish.field}.{wish.role_field}"
+    if found is None:
+        raise InvalidInput(field, "there is no role of this name here")
+    role, custom_id = found
+    if custom_id is not None:  # it stays, and for such resources, until our commit
+        row = session.get(
+            CustomRole,
+            (custom_id, tenant.id),
+            with_for_update={"read": True},
+            populate_existing=True,
+        )
+        if row is None:
+            raise InvalidInput(field, "there is no role of this name here")
+        role = as_role(row)
+    fits = role.resource_type == wish.resource_type or (
+        is_tenant and role.resource_type in TENANT_TYPES
+    )
+    if not fits:
+        raise InvalidInput(field, f"this role is for resources of type {role.resource_type}")
+    return role, custom_id

@@ -1,16 +1,19 @@
-"""Housekeeping: finished deliveries and old events go, in batches, after their retention."""
+"""Housekeeping: what is over goes, in batches, after its retention."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from models import Delivery, Event, Process
+from models import Delivery, DeviceLogin, Event, LoginSession, Process
 from services import bulk
+from services.kept_answers import prune_answers
 from services.keys import SILENT
 from services.runtime import Runtime
 
 BATCH = 5_000
+# So long a session that has ended is told as ended, and not as unknown.
+_ENDED_SESSIONS = timedelta(days=1)
 
 
 def prune(runtime: Runtime) -> int:
@@ -22,6 +25,9 @@ def _prune(session: Session, runtime: Runtime) -> int:
     now = runtime.now()
     gone = _prune_deliveries(session, now - runtime.settings.delivery_retention)
     gone += _prune_events(session, now - runtime.settings.event_retention)
+    gone += _prune_ended(session, DeviceLogin, now)
+    gone += _prune_ended(session, LoginSession, now - _ENDED_SESSIONS)
+    gone += prune_answers(session, now, BATCH)
     session.execute(delete(Process).where(Process.seen_at < now - 10 * SILENT))
     return gone
 
@@ -56,6 +62,26 @@ def _prune_events(session: Session, before: datetime) -> int:
         session.execute(
             delete(Event)
             .where(bulk.among(session, Event.id, old))
+            .execution_options(synchronize_session=False)
+        )
+    return len(old)
+
+
+def _prune_ended(
+    session: Session, model: type[DeviceLogin] | type[LoginSession], before: datetime
+) -> int:
+    old = list(
+        session.scalars(
+            select(model.id)
+            .where(model.expires_at < before)
+            .order_by(model.expires_at)
+            .limit(BATCH)
+        )
+    )
+    if old:
+        session.execute(
+            delete(model)
+            .where(bulk.among(session, model.id, old))
             .execution_options(synchronize_session=False)
         )
     return len(old)

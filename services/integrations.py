@@ -1,13 +1,12 @@
 """Integrations: provider accounts by manifest, with credentials sealed and never shown."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import distinct, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -21,15 +20,13 @@ from models import (
     Integration,
     Lane,
     LaneState,
-    Place,
-    PlaceState,
     ProviderAccount,
-    Target,
     Tenant,
 )
 from services.asterisks import unmask
 from services.describing import Described, describe, headings, masked
 from services.destinations import lane_for, repace
+from services.integration_removal import remove_integration
 from services.judging import tell_lane
 from services.outbox import Outbox
 from services.runtime import Runtime
@@ -97,9 +94,11 @@ def list_integrations(runtime: Runtime, actor: Actor) -> list[tuple[Integration,
             .where(Integration.deleted_at.is_(None))
             .order_by(Integration.fqn)
         ).all()
-        lanes = session.scalars(mine(Lane, actor.tenant_id).order_by(Lane.address)).all()
+        lanes: dict[UUID, list[Lane]] = defaultdict(list)
+        for lane in session.scalars(mine(Lane, actor.tenant_id).order_by(Lane.address)):
+            lanes[lane.integration_id].append(lane)
         return [
-            (integration, [lane for lane in lanes if lane.integration_id == integration.id])
+            (integration, lanes[integration.id])
             for integration in integrations
             if actor.may(
                 "provider-integration:read", Resource("provider-integration", integration.fqn)
@@ -233,24 +232,8 @@ def _settle(
         repace(session, row, one.plugin)
         integrations.append(row)
     for row in existing.values():
-        _delete(session, row, outbox.now)
+        remove_integration(session, outbox, row)
     return integrations
-
-
-def _delete(session: Session, row: Integration, now: datetime) -> None:
-    """Gone from the manifest; Conflict names the accounts that still use it."""
-    on_lanes = select(Lane.id).where(Lane.tenant_id == row.tenant_id, Lane.integration_id == row.id)
-    places = session.scalar(
-        select(func.count(distinct(Place.account_id))).where(
-            Place.lane_id.in_(on_lanes), Place.state == PlaceState.ACTIVE
-        )
-    )
-    targets = session.scalar(
-        select(func.count(distinct(Target.account_id))).where(or_(Target.lane_id.in_(on_lanes)))
-    )
-    if used := (places or 0) + (targets or 0):
-        raise Conflict(f"{row.fqn} is used by {used} virtual accounts; take it out of them first.")
-    row.deleted_at = now
 
 
 def _integrations(session: Session, account: ProviderAccount) -> list[Integration]:

@@ -79,7 +79,7 @@ def prepare(
         predecessor=predecessor,
         farewell=farewell,
         pick_up=min(given, around.pick_up[account.tenant_id]),
-        notice_at=_notice_at(farewell, given),
+        notice_at=notice_before_end(farewell, given) if farewell else None,
         next_rotation_at=_next_rotation(account, cause, now),
     )
 
@@ -95,7 +95,6 @@ def _next_rotation(account: Turnable, cause: Cause, now: datetime) -> datetime |
     return None if account.expires_at is not None and due >= account.expires_at else due
 
 
-def _notice_at(farewell: Farewell | None, grace: timedelta) -> datetime | None:
-    if farewell is None:
-        return None
+def notice_before_end(farewell: Farewell, grace: timedelta) -> datetime:
+    """When people are told that this grace ends."""
     return farewell.grace_until - min(grace / _NOTICE_PART, _LONGEST_NOTICE)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.errors import Misconfigured
 from core.plugins import Plugin, load
+from core.secret_manifests import KIND
 from models import Integration
 from services.keys import Keyring
 
@@ -42,6 +43,8 @@ class Opened:
 
     def config(self, integration: Integration) -> dict[str, Any]:
         """The configuration as it was given, secrets included: never to be shown."""
+        if integration.kind == KIND:
+            return {"tenant": str(integration.tenant_id)}
         if not integration.sealed:
             raise Misconfigured(
                 f"The credentials of {integration.fqn} were lost with the master key: "

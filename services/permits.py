@@ -1,9 +1,10 @@
 """What a subject may do, read from its grants at the moment of use."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from core.roles import (
@@ -20,6 +21,14 @@ from models import CustomRole, GrantRow, Team, TeamMember, Tenant
 from services.scope import mine
 
 
+@dataclass(frozen=True)
+class Held:
+    """A row of `grants`, and what it allows: nothing if this release does not know its role."""
+
+    row: GrantRow
+    grant: Grant | None
+
+
 def permits_of_user(session: Session, tenant: Tenant, user_id: UUID) -> Permits:
     """A person's permits: their own roles, their teams', and what bindings give to either."""
     teams = session.execute(
@@ -32,7 +41,10 @@ def permits_of_user(session: Session, tenant: Tenant, user_id: UUID) -> Permits:
         role = BUILT_IN[TEAM_MANAGER if team.is_manager else TEAM_MEMBER]
         grants.append(Grant(role, "team", f"team:{team.name}"))
     subjects = [user_id, *(team.id for team in teams)]
-    return Permits.of((*grants, *_granted(session, tenant, subjects)))
+    return Permits.of(
+        (*grants, *_granted(session, tenant, subjects)),
+        frozenset(f"team:{team.name}" for team in teams),
+    )
 
 
 def permits_of_account(session: Session, tenant: Tenant, account_id: UUID) -> Permits:
@@ -64,18 +76,32 @@ def as_role(row: CustomRole) -> Role:
     return Role(row.name, row.resource_type, frozenset(row.actions))
 
 
-def _granted(session: Session, tenant: Tenant, subjects: Iterable[UUID]) -> Iterable[Grant]:
-    rows = grants_of(session, tenant.id, subjects)
+def held_by(session: Session, tenant: Tenant, subjects: ColumnElement[bool]) -> list[Held]:
+    """The grants that this condition names, with their roles, in a fixed order."""
+    rows = session.scalars(
+        mine(GrantRow, tenant.id)
+        .where(subjects)
+        .order_by(GrantRow.resource_type, GrantRow.resource_fqn, GrantRow.role, GrantRow.id)
+    ).all()
     custom = {row.custom_role_id for row in rows if row.custom_role_id}
-    roles: dict[UUID | None, Role] = {}
+    roles: dict[UUID, Role] = {}
     if custom:
         found = session.scalars(mine(CustomRole, tenant.id).where(CustomRole.id.in_(custom)))
         roles = {row.id: as_role(row) for row in found}
+    held = []
     for row in rows:
-        role = roles.get(row.custom_role_id) or BUILT_IN.get(row.role)
+        role = roles.get(row.custom_role_id) if row.custom_role_id else BUILT_IN.get(row.role)
+        tenant_wide = row.resource_type in TENANT_TYPES and row.resource_fqn == tenant.name
+        allowed = None
         if role is not None:
-            tenant_wide = row.resource_type in TENANT_TYPES and row.resource_fqn == tenant.name
-            yield Grant(role, row.resource_type, row.resource_fqn, tenant_wide=tenant_wide)
+            allowed = Grant(role, row.resource_type, row.resource_fqn, tenant_wide=tenant_wide)
+        held.append(Held(row, allowed))
+    return held
+
+
+def _granted(session: Session, tenant: Tenant, subjects: Iterable[UUID]) -> Iterable[Grant]:
+    held = held_by(session, tenant, GrantRow.subject_id.in_(list(subjects)))
+    return (one.grant for one in held if one.grant)
 
 
 def _uuid(text: str) -> UUID | None:

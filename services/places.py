@@ -11,8 +11,9 @@ from core.actors import Actor
 from core.errors import Conflict, InvalidInput, PlaceRefused
 from core.events import EventType
 from core.ids import new_id
-from core.manifests import VirtualAccountManifest
+from core.manifests import GroupConfig, VirtualAccountManifest
 from core.plugins import Family
+from core.roles import Resource
 from models import (
     Integration,
     Lane,
@@ -20,13 +21,16 @@ from models import (
     PlaceState,
     Priority,
     Target,
+    Tenant,
     TokenRow,
     TokenState,
     VirtualAccount,
 )
 from notifiers.base import Notifier
+from services.built_in import built_in
 from services.destinations import lane_for
 from services.entitlements import demand_use
+from services.group_places import demand_place, group_of_place
 from services.holds import release_holds
 from services.opened import Opened
 from services.outbox import Outbox, written
@@ -46,6 +50,14 @@ class Wanted:
     path: str
     required: bool
     adopt: bool
+    group: Resource | None = None
+
+    def demand(self, actor: Actor) -> None:
+        """Forbidden unless the actor may keep a token there."""
+        if self.group is not None:
+            demand_place(actor, self.group, adopt=self.adopt)
+        else:
+            demand_use(actor, self.integration)
 
 
 def settle_places(
@@ -60,7 +72,7 @@ def settle_places(
 
     Taking a place away, or no longer requiring it, releases in this commit what only it held.
     """
-    wanted = _wanted(session, opened, account, manifest)
+    wanted = _wanted(session, outbox, opened, account, manifest)
     existing = session.scalars(
         mine(Place, account.tenant_id).where(
             Place.account_id == account.id, Place.state != PlaceState.REMOVED
@@ -73,8 +85,9 @@ def settle_places(
             (p for p in existing if (p.integration_id, p.path) == (want.integration.id, want.path)),
             None,
         )
+        if place is None or (want.adopt and not place.adopt):
+            want.demand(actor)
         if place is None:
-            demand_use(actor, want.integration)
             place = _add(session, outbox, account, want)
             new.append(place)
         elif place.state is PlaceState.REMOVING:
@@ -208,28 +221,40 @@ def settle_targets(
 
 
 def _wanted(
-    session: Session, opened: Opened, account: VirtualAccount, manifest: VirtualAccountManifest
+    session: Session,
+    outbox: Outbox,
+    opened: Opened,
+    account: VirtualAccount,
+    manifest: VirtualAccountManifest,
 ) -> list[Wanted]:
     wanted: dict[tuple[UUID, str], Wanted] = {}
+    tenant = session.get_one(Tenant, account.tenant_id)
     for number, store in enumerate(manifest.stores):
         where = "secret_store_config" if manifest.secret_store_config else _STORES.format(number)
-        integration = _integration(
-            session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
-        )
+        if isinstance(store, GroupConfig):
+            integration = built_in(session, tenant, outbox.now)
+            named = f"{store.secret_group.removeprefix(f'{tenant.name}:')}/{store.key}"
+            said = where
+        else:
+            integration = _integration(
+                session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
+            )
+            named, said = store.secret_path, f"{where}.secret_path"
         plugin = opened.plugin(integration)
         assert isinstance(plugin, Sink)
         try:
-            path = plugin.place(store.secret_path)
+            path = plugin.place(named)
         except PlaceRefused as error:
-            raise InvalidInput(f"{where}.secret_path", str(error)) from None
+            raise InvalidInput(said, str(error)) from None
         if (integration.id, path) in wanted:
-            raise InvalidInput(f"{where}.secret_path", "this place is named twice")
+            raise InvalidInput(said, "this place is named twice")
         wanted[integration.id, path] = Wanted(
             integration=integration,
             lane=lane_for(session, integration, plugin),
             path=path,
             required=store.required,
             adopt=store.adopt,
+            group=group_of_place(session, tenant, integration, path, said),
         )
     return list(wanted.values())
 
@@ -238,9 +263,11 @@ def _integration(
     session: Session, account: VirtualAccount, fqn: str, family: Family, where: str
 ) -> Integration:
     integration = session.scalar(
-        mine(Integration, account.tenant_id).where(
+        mine(Integration, account.tenant_id)
+        .where(
             Integration.fqn == fqn, Integration.deleted_at.is_(None), Integration.family == family
         )
+        .with_for_update(read=True, key_share=True)  # nobody takes it away before this commit
     )
     if integration is None:
         raise InvalidInput(where, f"there is no {family.value} integration of this name here")

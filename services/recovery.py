@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.sealing import MasterKeys
+from core.secret_manifests import KIND as BUILT_IN
 from models import (
     AccountState,
     Installation,
@@ -21,6 +22,7 @@ from models import (
     Lane,
     LaneState,
     ProviderAccount,
+    SecretVersion,
     Tenant,
     VirtualAccount,
     WrappedKey,
@@ -29,6 +31,7 @@ from services import bulk
 from services.minting import Cause
 from services.outbox import Outbox
 from services.runtime import Runtime
+from services.secret_values import people_s_secrets
 from services.turning import turn_keys
 
 _BATCH = 500
@@ -49,8 +52,9 @@ def raise_epoch(runtime: Runtime) -> int:
 def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
     """Gives every tenant a data key that a configured master key opens, where it has none.
 
-    Answers the integrations whose credentials were sealed with the lost key; their lanes are
-    paused until they are applied again. A second call finds nothing lost.
+    Answers the integrations whose credentials were sealed with the lost key, and the secrets of
+    groups that people wrote. The integrations' lanes are paused until they are applied again.
+    A second call finds nothing lost.
     """
 
     def use_case(session: Session, outbox: Outbox) -> list[str]:
@@ -61,6 +65,13 @@ def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
         for tenant_id in sorted({key.tenant_id for key in lost}):
             runtime.keyring.make(session, tenant_id, outbox.now)
             forgotten += _forget(session, tenant_id)
+            outbox.audit(
+                Actor.operator(tenant_id, "operator"),
+                "tenant.keys-replaced",
+                subject_type="tenant",
+                subject_id=tenant_id,
+                subject_name=session.get_one(Tenant, tenant_id).name,
+            )
         for key in lost:
             session.delete(key)
         return forgotten
@@ -70,7 +81,7 @@ def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
 
 def _forget(session: Session, tenant_id: UUID) -> list[str]:
     """What was sealed cannot be read: sends wait for somebody to enter it again."""
-    for model in (ProviderAccount, Integration):
+    for model in (ProviderAccount, Integration, SecretVersion):
         session.execute(update(model).where(model.tenant_id == tenant_id).values(sealed=LOST))
     session.execute(
         update(Integration)
@@ -78,16 +89,21 @@ def _forget(session: Session, tenant_id: UUID) -> list[str]:
         .values(version=Integration.version + 1)
     )
     for lane in session.scalars(
-        select(Lane).where(Lane.tenant_id == tenant_id, Lane.state == LaneState.OPEN)
+        select(Lane).where(
+            Lane.tenant_id == tenant_id, Lane.state == LaneState.OPEN, Lane.kind != BUILT_IN
+        )
     ):
         lane.pause("its credentials were lost with the master key: apply the integration again")
-    return list(
-        session.scalars(
-            select(Integration.fqn)
-            .where(Integration.tenant_id == tenant_id, Integration.deleted_at.is_(None))
-            .order_by(Integration.fqn)
+    integrations = session.scalars(
+        select(Integration.fqn)
+        .where(
+            Integration.tenant_id == tenant_id,
+            Integration.deleted_at.is_(None),
+            Integration.kind != BUILT_IN,
         )
+        .order_by(Integration.fqn)
     )
+    return [*integrations, *people_s_secrets(session, tenant_id)]
 
 
 def count_accounts(runtime: Runtime) -> int:
@@ -136,7 +152,11 @@ def _turn(runtime: Runtime, actor: Actor, ids: Sequence[UUID]) -> int:
             .order_by(VirtualAccount.id)
             .with_for_update(key_share=True)
         ).all()
-        live = [account for account in accounts if not account.is_expired(outbox.now)]
+        live = [
+            account
+            for account in accounts
+            if not account.is_expired(outbox.now) and not account.is_mapped
+        ]
         turn_keys(session, live, outbox, cause=Cause.MANUAL, actor=actor, keyring=runtime.keyring)
         return len(live)
 

@@ -14,6 +14,7 @@ from core.bell import Bell, SilentBell
 from core.clock import AnchoredClock, Clock
 from core.plugins import Ports
 from core.settings import Settings
+from services.built_in_store import BuiltInStore
 from services.database import Database
 from services.keys import Keyring
 from services.opened import Opened
@@ -84,6 +85,7 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
         clock=clock,
         file_root=settings.file_root,
         ambient_credentials=settings.ambient_credentials,
+        secret_groups=BuiltInStore(database, keyring, clock),
     )
     return Runtime(
         settings=settings,

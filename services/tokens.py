@@ -1,10 +1,8 @@
-"""Tokens by hand: read, rotate, regenerate, revoke, and send again."""
+"""Tokens by hand: read, rotate, regenerate, revoke."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -12,21 +10,16 @@ from core.errors import Conflict, InvalidInput, NotFound
 from core.events import EventType
 from core.tokens import Token
 from models import (
-    OPEN,
     AccountState,
-    Delivery,
-    Place,
-    PlaceState,
-    Priority,
     Target,
     TokenRow,
     TokenState,
     VirtualAccount,
 )
 from services.account_views import audit_account, lock_account, readable
+from services.kept_answers import Repeatable, answer_once
 from services.minting import Cause
 from services.outbox import Outbox
-from services.places import send_copies
 from services.runtime import Runtime
 from services.scope import find, mine
 from services.turning import turn_keys
@@ -44,6 +37,7 @@ def read_token(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Token:
                 TokenRow.account_id == account.id, TokenRow.state == TokenState.CURRENT
             )
         )
+        _check_own_token(account)
         if row is None or not row.is_valid(outbox.now):
             raise Conflict(f"{account.name} has no valid token; regenerate it.")
         audit_account(outbox, actor, "token.read", account, {"generation": row.generation})
@@ -61,16 +55,21 @@ def rotate_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> To
 
 
 def regenerate_token(
-    runtime: Runtime, actor: Actor, account_id: str | UUID, *, grace: timedelta
+    runtime: Runtime,
+    actor: Actor,
+    account_id: str | UUID,
+    *,
+    grace: timedelta,
+    repeatable: Repeatable | None = None,
 ) -> Token:
-    """Turns the key now, with this grace for the old one.
+    """Turns the key now, with this grace for the old one; a repeat gets the first one's token.
 
     A grace of 0 ends the old token in the same commit, never held; earlier predecessors keep
     their deadlines. A suspended account is active again.
     """
     if not timedelta(0) <= grace <= _LONGEST_GRACE:
         raise InvalidInput("gracePeriodInMinutes", "give 0 or more, at most ten years")
-    return _turn(runtime, actor, account_id, Cause.REGENERATED, grace)
+    return _turn(runtime, actor, account_id, Cause.REGENERATED, grace, repeatable)
 
 
 def revoke_token(
@@ -102,7 +101,10 @@ def revoke_token(
 
 
 def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
-    """Ends every token now and suspends the account until the next regenerate; never held."""
+    """Ends every token now and suspends the account until the next regenerate; never held.
+
+    An account with an identity-provider mapping, which cannot regenerate, is not suspended.
+    """
 
     def use_case(session: Session, outbox: Outbox) -> int:
         account = lock_account(session, actor, account_id, "virtual-account:manage")
@@ -114,8 +116,10 @@ def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
         ).all()
         for row in rows:
             row.end(TokenState.REVOKED, outbox.now)
-        if account.state is AccountState.ACTIVE:
+        suspends = account.state is AccountState.ACTIVE and not account.is_mapped
+        if suspends:
             account.suspend()
+        if suspends or rows:
             _tell_revoked(session, outbox, actor, account, [row.generation for row in rows])
             audit_account(
                 outbox, actor, "token.revoked-all", account, {"generation": account.generation}
@@ -125,92 +129,53 @@ def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
     return runtime.change(use_case)
 
 
-@dataclass(frozen=True)
-class Synced:
-    """How far the current token has got into the account's places."""
-
-    token_id: UUID | None
-    updated_at: str
-    pending: int
-    error: str | None
-
-
-def sync_now(runtime: Runtime, actor: Actor, account_id: str | UUID, *, force: bool) -> None:
-    """Sends the current token to every place that has not confirmed it; `force`: to every one."""
-
-    def use_case(session: Session, outbox: Outbox) -> None:
-        account = lock_account(session, actor, account_id, "virtual-account:update")
-        places = _places(session, account)
-        behind = [p for p in places if force or p.confirmed_generation < account.generation]
-        if not places:
-            raise Conflict(f"{account.name} has no secret store configured.")
-        send_copies(session, outbox, account, behind, cause="sync", priority=Priority.MANUAL)
-        audit_account(outbox, actor, "token.sync", account, {"generation": account.generation})
-
-    runtime.change(use_case)
-
-
-def sync_state(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Synced:
-    """Where the account's places stand now."""
-    with runtime.database.reading() as session:
-        account = readable(session, actor, account_id)
-        places = _places(session, account)
-        pending = session.scalar(
-            select(func.count()).where(
-                Delivery.place_id.in_([place.id for place in places]), Delivery.state.in_(OPEN)
-            )
-        )
-        confirmed = [place.confirmed_at for place in places if place.confirmed_at]
-        oldest = min((place.confirmed_generation for place in places), default=0)
-        token_id = session.scalar(
-            select(TokenRow.id).where(
-                TokenRow.tenant_id == actor.tenant_id,
-                TokenRow.account_id == account.id,
-                TokenRow.generation == oldest,
-            )
-        )
-        return Synced(
-            token_id=token_id,
-            updated_at=max(confirmed).isoformat() if confirmed and token_id else "",
-            pending=pending or 0,
-            error=next((place.last_error for place in places if place.last_error), None),
-        )
-
-
-def _places(session: Session, account: VirtualAccount) -> list[Place]:
-    return list(
-        session.scalars(
-            mine(Place, account.tenant_id).where(
-                Place.account_id == account.id, Place.state == PlaceState.ACTIVE
-            )
-        )
-    )
-
-
 def _turn(
-    runtime: Runtime, actor: Actor, account_id: str | UUID, cause: Cause, grace: timedelta | None
+    runtime: Runtime,
+    actor: Actor,
+    account_id: str | UUID,
+    cause: Cause,
+    grace: timedelta | None,
+    repeatable: Repeatable | None = None,
 ) -> Token:
     def use_case(session: Session, outbox: Outbox) -> Token:
         account = lock_account(session, actor, account_id, "virtual-account:manage")
-        if account.is_expired(outbox.now):
-            raise Conflict(f"{account.name} is past its expiration date; move that first.")
-        if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:
-            raise Conflict(
-                f"Every token of {account.name} was revoked; a regenerate "
-                f"(`keyturn accounts rotate {account.name} --grace 0s`) brings it back."
+
+        def turned() -> bytes:
+            _check_turnable(account, cause, outbox.now)
+            (turn,) = turn_keys(
+                session,
+                [account],
+                outbox,
+                cause=cause,
+                actor=actor,
+                keyring=runtime.keyring,
+                grace=grace,
             )
-        (turn,) = turn_keys(
-            session,
-            [account],
-            outbox,
-            cause=cause,
-            actor=actor,
-            keyring=runtime.keyring,
-            grace=grace,
-        )
-        return turn.token
+            return turn.token.reveal().encode()
+
+        answer = answer_once(session, outbox, runtime.keyring, actor, repeatable, turned)
+        return Token(answer.decode())
 
     return runtime.change(use_case)
+
+
+def _check_turnable(account: VirtualAccount, cause: Cause, now: datetime) -> None:
+    _check_own_token(account)
+    if account.is_expired(now):
+        raise Conflict(f"{account.name} is past its expiration date; move that first.")
+    if account.state is AccountState.SUSPENDED and cause is not Cause.REGENERATED:
+        raise Conflict(
+            f"Every token of {account.name} was revoked; a regenerate "
+            f"(`keyturn accounts rotate {account.name} --grace 0s`) brings it back."
+        )
+
+
+def _check_own_token(account: VirtualAccount) -> None:
+    if account.is_mapped:
+        raise Conflict(
+            f"{account.name} has no token of its own: it calls with those of its identity "
+            "provider, as its identity_provider_mapping says."
+        )
 
 
 def _tell_revoked(

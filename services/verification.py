@@ -42,7 +42,7 @@ class Verified:
     """A good token: whose, which one, and until when (None: no end is set).
 
     `generation` and `state` are a virtual account's. A person's token is `token_name`, unless
-    it is a login session; one that was made with a token ends with that.
+    it is a login session; one that was made with a token ends with that, and counts as it.
     """
 
     tenant_id: UUID
@@ -56,6 +56,7 @@ class Verified:
     generation: int | None = None
     state: str = "current"
     is_session: bool = False
+    with_personal_token: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _personal(session: Session, token: Token, now: datetime) -> Verified | Rejec
         return Rejected(Reason.REVOKED)
     if not row.is_valid(now):
         return Rejected(Reason.EXPIRED)
-    return _of_person(row, user, tenant, row.name)
+    return _of_person(row, user, tenant, row.name, with_personal_token=True)
 
 
 def _session(session: Session, token: Token, now: datetime) -> Verified | Rejected:
@@ -139,7 +140,7 @@ def _session(session: Session, token: Token, now: datetime) -> Verified | Reject
         return Rejected(Reason.EXPIRED)
     if made_with is not None and not made_with.is_valid(now):
         return Rejected(Reason.REVOKED)
-    return _of_person(row, user, tenant, None)
+    return _of_person(row, user, tenant, None, with_personal_token=made_with is not None)
 
 
 def _with_owner(model: type[PersonalAccessToken] | type[LoginSession], *more: Any) -> Select[Any]:
@@ -152,7 +153,12 @@ def _with_owner(model: type[PersonalAccessToken] | type[LoginSession], *more: An
 
 
 def _of_person(
-    row: PersonalAccessToken | LoginSession, user: User, tenant: str, name: str | None
+    row: PersonalAccessToken | LoginSession,
+    user: User,
+    tenant: str,
+    name: str | None,
+    *,
+    with_personal_token: bool,
 ) -> Verified | Rejected:
     """While its owner is not active, nothing of theirs works."""
     if not user.active:
@@ -167,6 +173,7 @@ def _of_person(
         token_name=name,
         valid_until=row.expires_at,
         is_session=name is None,
+        with_personal_token=with_personal_token,
     )
 
 
@@ -198,7 +205,7 @@ def actor_of(
         permits=permits,
         token_id=verified.token_id,
         token_name=verified.token_name,
-        with_personal_token=is_user and not verified.is_session,
+        with_personal_token=verified.with_personal_token,
         address=address,
         request_id=request_id,
     )

@@ -27,6 +27,7 @@ _THROTTLED = {
     "TooManyRequestsException",
     "RequestLimitExceeded",
     "SlowDown",
+    "TooManyUpdates",
 }
 _LATER = {
     "InternalError",
@@ -55,7 +56,9 @@ _CREDENTIALS = EXPIRED | {
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _DESTINATION = {
     **dict.fromkeys(_CREDENTIALS, "AWS does not take these credentials."),
-    **dict.fromkeys(("DecryptionFailure", "EncryptionFailure"), "AWS cannot use the KMS key."),
+    **dict.fromkeys(
+        ("DecryptionFailure", "EncryptionFailure", "InvalidKeyId"), "AWS cannot use the KMS key."
+    ),
 }
 _BROKEN = (
     Unreached,
@@ -65,7 +68,7 @@ _BROKEN = (
     MetadataRetrievalError,
 )
 # What botocore's parsers raise over an answer that is not AWS's.
-_GARBLED = (ResponseParserError, LookupError, TypeError, ValueError)
+_GARBLED = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
 MISSING = "ResourceNotFoundException"
 UNANSWERED = (BotoCoreError, *_GARBLED)
 _NOT_AWS = "The endpoint does not answer as AWS would."

@@ -1,6 +1,7 @@
 """In whose name AWS is called: given keys, the host's own identity, or a role that it assumes."""
 
 import math
+import re
 import threading
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from sinks.deadline import Deadline
 from sinks.endpoint import TrustFile
 
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+_NAMED = re.compile(r"(?:^|\.)(secretsmanager|ssm)(?:-fips)?\.")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SESSION_SECONDS = 3600  # the longest that a role assumed by a role may last
 
@@ -172,6 +174,5 @@ class Identity:
     def _endpoint_of(self, service: str) -> str | None:
         """An endpoint that bears a service's name (a VPC's, a FIPS one) is that service's alone."""
         given = self._endpoint_url
-        if given is None or service in given or "secretsmanager" not in given:
-            return given
-        return None
+        named = _NAMED.search(urlsplit(given).hostname or "") if given else None
+        return None if named and named[1] != service else given

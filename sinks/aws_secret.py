@@ -8,9 +8,9 @@ from uuid import UUID
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from core.plugins import Ports
-from sinks.aws_errors import EXPIRED, MISSING, Refused
+from sinks.aws_calls import AwsCalls
+from sinks.aws_errors import MISSING, Refused
 from sinks.aws_identity import Identity
-from sinks.aws_wire import invoke
 from sinks.base import MANAGED_BY, Copy, Held
 from sinks.deadline import Deadline
 
@@ -60,19 +60,19 @@ class Described:
         return Held(self.mark, self.current)
 
 
-class AwsSecret:
-    """The calls one send makes about one secret; credentials that expire are replaced once."""
+class AwsSecret(AwsCalls):
+    """The calls one send makes about one secret."""
+
+    service = "secretsmanager"
 
     def __init__(self, identity: Identity, ports: Ports, deadline: Deadline, name: str) -> None:
-        self._identity = identity
-        self._ports = ports
-        self._deadline = deadline
+        super().__init__(identity, ports, deadline)
         self._name = name
 
     def describe(self) -> Described | None:
         """Reads tags and labels; None if there is no such secret."""
         try:
-            found = self._call("describe_secret", SecretId=self._name)
+            found = self.call("describe_secret", SecretId=self._name)
         except Refused as refused:
             if refused.code == MISSING:
                 return None
@@ -84,7 +84,7 @@ class AwsSecret:
     def create(self, copy: Copy, tags: Mapping[str, str], kms_key: str | None) -> None:
         """Makes the secret with its first version. Transient if the name is taken by now."""
         try:
-            self._call(
+            self.call(
                 "create_secret",
                 Name=self._name,
                 Description="Managed by Keyturn",
@@ -104,7 +104,7 @@ class AwsSecret:
     def put(self, copy: Copy) -> None:
         """Adds this copy as the current version; a version that exists stays where it is."""
         try:
-            self._call(
+            self.call(
                 "put_secret_value",
                 SecretId=self._name,
                 SecretString=copy.token.get_secret_value(),
@@ -123,8 +123,9 @@ class AwsSecret:
 
     def promote(self, mark: Mark, instead_of: str) -> None:
         """Makes a version that exists the current one."""
-        self._do(
+        self.do(
             "update_secret_version_stage",
+            SecretId=self._name,
             VersionStage=_CURRENT,
             MoveToVersionId=mark.version_id(),
             **({"RemoveFromVersionId": instead_of} if instead_of else {}),
@@ -132,11 +133,11 @@ class AwsSecret:
 
     def claim(self, copy: Copy) -> None:
         """Says by tags that the secret is this copy's place from now on."""
-        self._do("tag_resource", Tags=_pairs(_bearings(copy)))
+        self.do("tag_resource", SecretId=self._name, Tags=_pairs(_bearings(copy)))
 
     def restore(self) -> None:
         """Takes back its deletion, which is scheduled."""
-        self._do("restore_secret")
+        self.do("restore_secret", SecretId=self._name)
 
     def delete(self, recovery_days: int) -> None:
         """Schedules its deletion; with 0 days it is gone at once."""
@@ -145,40 +146,7 @@ class AwsSecret:
             if recovery_days
             else {"ForceDeleteWithoutRecovery": True}
         )
-        self._do("delete_secret", **window)
-
-    def account(self) -> str:
-        """The number of the AWS account that these credentials belong to."""
-        try:
-            found = self._call("get_caller_identity", "sts")
-        except Refused as refused:
-            meaning = refused.meaning
-        else:
-            return str(found.get("Account", "unknown"))
-        raise meaning
-
-    def _do(self, operation: str, **arguments: Any) -> None:
-        try:
-            self._call(operation, SecretId=self._name, **arguments)
-        except Refused as refused:
-            meaning = refused.meaning
-        else:
-            return
-        raise meaning
-
-    def _call(
-        self, operation: str, service: str = "secretsmanager", **arguments: Any
-    ) -> dict[str, Any]:
-        client = self._identity.client(service, self._ports, self._deadline)
-        self._deadline.start_call()
-        try:
-            return invoke(client, operation, **arguments)
-        except Refused as refused:
-            if refused.code not in EXPIRED or not self._identity.is_renewable:
-                raise
-        client = self._identity.client(service, self._ports, self._deadline, refused=client)
-        self._deadline.start_call()
-        return invoke(client, operation, **arguments)
+        self.do("delete_secret", SecretId=self._name, **window)
 
 
 def _described(found: dict[str, Any]) -> Described:

@@ -6,29 +6,20 @@ back, and the newest revision of the place is made current if another write came
 """
 
 import re
-import threading
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from core.errors import DestinationRefused, PlaceRefused, Transient
+from core.errors import PlaceRefused, Transient
 from core.plugins import Pace, Ports
-from sinks.aws_identity import AccessKeyAuth, AssumedRoleAuth, Identity
 from sinks.aws_secret import AwsSecret
-from sinks.base import Copy, Held, Removal, Sink
-from sinks.deadline import Deadline
-from sinks.endpoint import Address, CaBundle
+from sinks.aws_sink import AwsSink
+from sinks.base import Copy, Held, Removal
 
 # Assume a role; describe, restore, claim, put, describe, promote, describe.
 _CALLS = 8
 _PROBE = "keyturn-check"
 _NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
-
-
-def _free(key: str) -> str:
-    if key in {"managed-by", "place", "account"} or key.lower().startswith("aws:"):
-        raise ValueError("managed-by, place and account are Keyturn's tags, aws:... are AWS's")
-    return key
 
 
 def _window(days: int) -> int:
@@ -37,49 +28,18 @@ def _window(days: int) -> int:
     return days
 
 
-TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_free)]
-TagValue = Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)]
-
-
-class SecretsManagerSink(Sink):
+class SecretsManagerSink(AwsSink):
     """Writes tokens into AWS Secrets Manager, one secret per place."""
 
     kind: ClassVar[str] = "aws/secrets-manager"
-    provider: ClassVar[str] = "aws"
     title: ClassVar[str] = "AWS Secrets Manager"
 
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="As in eu-central-1.")
-    auth_data: Annotated[AccessKeyAuth | AssumedRoleAuth, Field(discriminator="type")] | None = (
-        Field(default=None, description="Left out: the identity of Keyturn's own host.")
-    )
-    aws_account_id: str | None = Field(
-        default=None, pattern=r"^[0-9]{12}$", description="The account that the secrets belong to."
-    )
-    kms_arn: str | None = Field(
-        default=None,
-        max_length=400,
-        pattern=r"^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9_/-]+$",
-        description="The KMS key that new secrets are encrypted with; left out: AWS's own.",
-    )
-    tags: dict[TagKey, TagValue] | None = Field(
-        default=None, max_length=40, description="Put on the secrets that Keyturn creates."
-    )
     root_path: Annotated[str, StringConstraints(pattern=rf"^{_NAME.pattern}$")] | None = Field(
         default=None, description="Goes before every secret path."
     )
     recovery_window_days: Annotated[int, Field(ge=0, le=30), AfterValidator(_window)] = Field(
         default=7, description="How long a removed secret can be restored; 0: not at all."
     )
-    endpoint_url: Address | None = Field(
-        default=None, description="A VPC endpoint or an emulator; left out: the region's own."
-    )
-    ca_bundle: CaBundle | None = Field(
-        default=None, repr=False, description="PEM text of the authorities that sign its TLS."
-    )
-    timeout: float = Field(default=5.0, ge=0.1, le=60.0, description="Seconds one call may take.")
-
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
-    _identity: Identity | None = PrivateAttr(default=None)
 
     @property
     def pace(self) -> Pace:
@@ -89,14 +49,6 @@ class SecretsManagerSink(Sink):
         a quota of its own, so that a send costs one.
         """
         return Pace(per_second=50, cost=1, concurrency=16, send_limit=_CALLS * self.timeout)
-
-    def quota_key(self, address: str) -> str | None:
-        account = self.aws_account_id
-        if account is None and isinstance(self.auth_data, AssumedRoleAuth):
-            account = self.auth_data.account_id
-        if account is None and isinstance(self.auth_data, AccessKeyAuth):
-            account = self.auth_data.access_key_id
-        return f"{account or 'ambient'}:{self.region}"
 
     def place(self, path: str) -> str:
         """A name as it is: AWS tells /a from a. Below a root_path the two are one."""
@@ -109,15 +61,9 @@ class SecretsManagerSink(Sink):
 
     def check(self, ports: Ports) -> str:
         secret = self._secret(_PROBE, ports)
-        account = secret.account()
-        if self.aws_account_id not in {None, account}:
-            raise DestinationRefused(
-                f"These credentials belong to the AWS account {account}, not to "
-                f"{self.aws_account_id}, which the integration names."
-            )
+        owner = self._owner(secret)
         secret.describe()
-        named = " as the integration says" if self.aws_account_id else ""
-        return f"Secrets Manager answers in {self.region}; the AWS account is {account}{named}."
+        return f"Secrets Manager answers in {self.region}; {owner}"
 
     def put(self, copy: Copy, ports: Ports) -> Held:
         secret = self._secret(copy.path, ports)
@@ -148,27 +94,11 @@ class SecretsManagerSink(Sink):
         if found is not None and not found.is_scheduled and found.place == removal.place:
             secret.delete(self.recovery_window_days)
 
-    def close(self) -> None:
-        with self._lock:
-            identity, self._identity = self._identity, None
-        if identity is not None:
-            identity.close()
-
     def _name(self, path: str) -> str:
         return f"{self.root_path.rstrip('/')}/{path}" if self.root_path else path
 
     def _secret(self, path: str, ports: Ports) -> AwsSecret:
-        deadline = Deadline(ports.clock, limit=self.pace.send_limit, call=self.timeout)
-        with self._lock:
-            if self._identity is None:
-                self._identity = Identity(
-                    self.region,
-                    self.auth_data,
-                    endpoint_url=self.endpoint_url,
-                    ca_bundle=self.ca_bundle,
-                    timeout=self.timeout,
-                )
-            return AwsSecret(self._identity, ports, deadline, self._name(path))
+        return AwsSecret(self._identified(), ports, self._deadline(ports), self._name(path))
 
 
 def _confirm(secret: AwsSecret, copy: Copy) -> Held:

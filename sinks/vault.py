@@ -16,6 +16,7 @@ from core.plugins import Pace, Ports
 from sinks.base import Copy, Held, Removal, Sink, mark_metadata
 from sinks.deadline import Deadline
 from sinks.endpoint import Address, CaBundle
+from sinks.paths import tidied
 from sinks.vault_login import AppRoleAuth, TokenAuth
 from sinks.vault_secret import Connection, Stored, VaultSecret
 
@@ -23,16 +24,7 @@ from sinks.vault_secret import Connection, Stored, VaultSecret
 _CALLS = 8
 _PROBE = "keyturn-check"
 
-
-def _parts(path: str) -> str:
-    """The one way to write a path; ValueError says what is allowed."""
-    parts = [part for part in path.split("/") if part]
-    if any(part in {".", ".."} or not part.isprintable() for part in parts):
-        raise ValueError("a path has no '.' or '..' and no control characters")
-    return "/".join(parts)
-
-
-KvPath = Annotated[str, StringConstraints(max_length=512), AfterValidator(_parts)]
+KvPath = Annotated[str, StringConstraints(max_length=512), AfterValidator(tidied)]
 
 
 class VaultSink(Sink):
@@ -72,7 +64,7 @@ class VaultSink(Sink):
 
     def place(self, path: str) -> str:
         try:
-            place = _parts(path)
+            place = tidied(path)
         except ValueError as error:
             raise PlaceRefused(str(error)) from None
         if not place:

@@ -37,6 +37,32 @@ def upgrade() -> None:
     )
     op.create_index("ix_kept_answers_created_at", "kept_answers", ["created_at"], unique=False)
     op.create_table(
+        "identity_mappings",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("subject_kind", sa.String(40), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("identity_provider", sa.String(length=100), nullable=False),
+        sa.Column("value", sa.String(length=500), nullable=False),
+        sa.CheckConstraint(
+            "subject_kind IN ('user', 'team', 'virtualaccount')",
+            name=op.f("ck_identity_mappings_subject_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_identity_mappings_tenant_id")
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_identity_mappings")),
+        sa.UniqueConstraint(
+            "tenant_id", "identity_provider", "value", name="uq_identity_mappings_value"
+        ),
+    )
+    op.create_index(
+        "ix_identity_mappings_subject",
+        "identity_mappings",
+        ["subject_id", "tenant_id"],
+        unique=False,
+    )
+    op.create_table(
         "audit_chains",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
@@ -79,36 +105,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_roles_tenant_id_name")),
     )
     op.create_table(
-        "device_logins",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("user_code", sa.String(length=16), nullable=False),
-        sa.Column("device_hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=True),
-        sa.Column("approved_at", instant(), nullable=True),
-        sa.Column("created_at", instant(), nullable=False),
-        sa.Column("expires_at", instant(), nullable=False),
-        sa.CheckConstraint(
-            "(approved_at IS NULL) = (user_id IS NULL)",
-            name=op.f("ck_device_logins_approved_by_somebody"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "user_id"],
-            ["users.tenant_id", "users.id"],
-            name=op.f("fk_device_logins_tenant_id_user_id"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_device_logins_tenant_id")
-        ),
-        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_device_logins")),
-    )
-    op.create_index("ix_device_logins_expires_at", "device_logins", ["expires_at"], unique=False)
-    op.create_index("uq_device_logins_device", "device_logins", ["device_hash"], unique=True)
-    op.create_index(
-        "uq_device_logins_user_code", "device_logins", ["tenant_id", "user_code"], unique=True
-    )
-    op.create_table(
         "grants",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -149,6 +145,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("last_four", sa.String(length=4), nullable=False),
+        sa.Column("team_name", sa.String(length=64), nullable=True),
         sa.Column("created_by", sa.JSON(), nullable=False),
         sa.Column("created_at", instant(), nullable=False),
         sa.Column("expires_at", instant(), nullable=True),
@@ -171,6 +168,43 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("revoked_at IS NULL"),
         sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "device_logins",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("user_code", sa.String(length=16), nullable=False),
+        sa.Column("device_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("personal_access_token_id", sa.Uuid(), nullable=True),
+        sa.Column("approved_at", instant(), nullable=True),
+        sa.Column("created_at", instant(), nullable=False),
+        sa.Column("expires_at", instant(), nullable=False),
+        sa.CheckConstraint(
+            "(approved_at IS NULL) = (user_id IS NULL)",
+            name=op.f("ck_device_logins_approved_by_somebody"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "personal_access_token_id"],
+            ["personal_access_tokens.tenant_id", "personal_access_tokens.id"],
+            name=op.f("fk_device_logins_tenant_id_personal_access_token_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "user_id"],
+            ["users.tenant_id", "users.id"],
+            name=op.f("fk_device_logins_tenant_id_user_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_device_logins_tenant_id")
+        ),
+        sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_device_logins")),
+    )
+    op.create_index("ix_device_logins_expires_at", "device_logins", ["expires_at"], unique=False)
+    op.create_index("uq_device_logins_device", "device_logins", ["device_hash"], unique=True)
+    op.create_index(
+        "uq_device_logins_user_code", "device_logins", ["tenant_id", "user_code"], unique=True
     )
     op.create_table(
         "team_members",
@@ -271,7 +305,6 @@ def upgrade() -> None:
         sa.Column("secret_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("mark", sa.JSON(), nullable=True),
         sa.Column("created_at", instant(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -288,15 +321,11 @@ def upgrade() -> None:
             name=op.f("uq_secret_versions_secret_id_tenant_id_version"),
         ),
     )
-    op.create_index(
-        "ix_secret_versions_hash", "secret_versions", ["secret_id", "hash"], unique=False
-    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
-    op.drop_index("ix_secret_versions_hash", table_name="secret_versions")
     op.drop_table("secret_versions")
     op.drop_table("secrets")
     op.drop_index("uq_sessions_refresh", table_name="sessions")
@@ -307,6 +336,10 @@ def downgrade() -> None:
     op.drop_table("secret_groups")
     op.drop_index("ix_team_members_user", table_name="team_members")
     op.drop_table("team_members")
+    op.drop_index("uq_device_logins_user_code", table_name="device_logins")
+    op.drop_index("uq_device_logins_device", table_name="device_logins")
+    op.drop_index("ix_device_logins_expires_at", table_name="device_logins")
+    op.drop_table("device_logins")
     op.drop_index(
         "uq_personal_access_tokens_name",
         table_name="personal_access_tokens",
@@ -320,13 +353,11 @@ def downgrade() -> None:
     op.drop_index("ix_grants_custom_role", table_name="grants")
     op.drop_index("ix_grants_binding", table_name="grants")
     op.drop_table("grants")
-    op.drop_index("uq_device_logins_user_code", table_name="device_logins")
-    op.drop_index("uq_device_logins_device", table_name="device_logins")
-    op.drop_index("ix_device_logins_expires_at", table_name="device_logins")
-    op.drop_table("device_logins")
     op.drop_table("roles")
     op.drop_table("role_bindings")
     op.drop_table("audit_chains")
+    op.drop_index("ix_identity_mappings_subject", table_name="identity_mappings")
+    op.drop_table("identity_mappings")
     op.drop_index("ix_kept_answers_created_at", table_name="kept_answers")
     op.drop_table("kept_answers")
     # ### end Alembic commands ###

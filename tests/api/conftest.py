@@ -1,13 +1,13 @@
 """A live server over a world on SQLite, and the clients that talk to it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import structlog
-from truefoundry_sdk import TrueFoundry
+from truefoundry_sdk import Permissions, TrueFoundry, VirtualAccountManifest
 
 from api.app import create_app
 from services.bootstrap import ensure_admin
@@ -84,3 +84,17 @@ def client(server: str, admin_token: str) -> Iterator[TrueFoundry]:
 def nobody() -> str:
     """An address at which nobody answers."""
     return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def holders(server: str, client: TrueFoundry) -> Iterator[Callable[..., TrueFoundry]]:
+    """Makes a virtual account that holds just these permissions; answers its client."""
+    with httpx.Client() as connections:
+
+        def make(name: str, *permissions: Permissions) -> TrueFoundry:
+            manifest = VirtualAccountManifest(name=name, permissions=list(permissions) or None)
+            account = client.virtual_accounts.create_or_update(manifest=manifest).data
+            token = client.virtual_accounts.get_token(account.id).token
+            return TrueFoundry(base_url=server, api_key=token, httpx_client=connections)
+
+        yield make

@@ -1,4 +1,4 @@
-"""Who may make which call: checked for every route there is."""
+"""Who may make which call: checked for every route there is, against `access_table.py`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,21 +7,24 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import select
 from truefoundry_sdk import TrueFoundry, UnprocessableEntityError
 
 from core.actors import Actor
-from core.tokens import Token
-from models import TokenRow, VirtualAccount
+from core.tokens import Token, without_tokens
+from models import Base, SubjectKind, TokenRow, VirtualAccount
 from services import integrations, tokens
 from services.accounts import put_account
 from services.bootstrap import ensure_admin, ensure_tenant
-from tests.api.calls import ADMIN, NOWHERE, READER, kept_in, put, refusal
-from tests.api.routes import PUBLIC, Route, routes
+from tests.api.access_table import CALLERS, PUBLIC, TABLE
+from tests.api.calls import ADMIN, kept_in, put, refusal
+from tests.api.routes import Route, all_routes, routes
+from tests.api.things import MAKERS, Things, bearers, nowhere
 from tests.support.world import HOURLY, LIMITS, World
 
 ROUTES = routes()
-WITH_IDS = [route for route in ROUTES if route.has_ids]
-NO_ID = {"account_id": NOWHERE, "token_id": NOWHERE}
+STATED = [route for route in ROUTES if str(route) in TABLE]
+ABOUT_THINGS = [route for route in STATED if route.needs - {"fresh"}]
 
 pytestmark = pytest.mark.law(12)
 
@@ -56,39 +59,49 @@ def neighbour(world: World, tmp_path: Path) -> Neighbour:
     return Neighbour(tenant_id, account, made.token, admin_token, ids)
 
 
-def call(http: httpx.Client, route: Route, ids: dict[str, str], **more: Any) -> httpx.Response:
-    return http.request(route.method, route.path.format(**ids), json=route.body, **more)
-
-
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_the_walk_knows_the_routes_there_are():
-    known = {str(route) for route in ROUTES}
-
-    assert "DELETE /api/svc/v1/virtual-accounts/{account_id}/jwt/{token_id}" in known
-    assert "PUT /api/svc/v1/apply" in known
-    assert len(known) >= 12
-
-
-@pytest.mark.parametrize("path", sorted(PUBLIC - {"/api/v1/verify"}))
-def test_the_public_routes_need_no_token(anybody: httpx.Client, path: str):
-    assert anybody.get(path).status_code == 200
-
-
-def test_the_routes_are_described_to_everybody(anybody: httpx.Client):
-    described = anybody.get("/openapi.json").json()["paths"]
-
-    assert {route.path for route in ROUTES} | PUBLIC == set(described)
+def held_by(world: World, tenant_id: UUID) -> dict[str, list[Any]]:
+    """All rows of a tenant, by table."""
+    with world.runtime.database.reading() as session:
+        return {
+            table.name: sorted(
+                session.execute(select(table).where(table.c.tenant_id == tenant_id)).all(), key=str
+            )
+            for table in Base.metadata.sorted_tables
+            if "tenant_id" in table.c
+        }
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_a_call_without_a_token_is_refused(anybody: httpx.Client, route: Route):
-    answer = call(anybody, route, NO_ID)
+def stated(answers: dict[str, httpx.Response]) -> str:
+    """The statuses as the table writes them."""
+    return " ".join(str(answers[caller].status_code) for caller in CALLERS)
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+def test_the_table_says_of_every_route_who_may_call_it():
+    missing = {str(route) for route in all_routes()} - set(TABLE) - set(PUBLIC)
+
+    assert missing == set(), "say in access_table.py who may call it"
+
+
+def test_the_table_names_no_route_that_is_not_there():
+    assert {*TABLE, *PUBLIC} - {str(route) for route in all_routes()} == set()
+
+
+def test_every_thing_that_a_call_is_about_can_be_made():
+    assert {name for route in ABOUT_THINGS for name in route.needs} <= {*MAKERS, "fresh"}
+
+
+@pytest.mark.parametrize("route", all_routes(), ids=str)
+def test_a_call_without_a_token_is_refused_unless_it_is_public(anybody: httpx.Client, route: Route):
+    answer = route.call(anybody, nowhere(route.needs))
+
+    assert answer.status_code == PUBLIC.get(str(route), 401)
+    if answer.status_code == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.json()["code"] in {"unauthenticated", "missing"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -97,53 +110,57 @@ def test_a_call_with_a_token_that_does_not_work_is_refused(
 ):
     account, token = world.create(permissions=[ADMIN.model_dump()])
     tokens.revoke_all(world.runtime, world.admin, account.id)
+    names = nowhere(route.needs)
 
-    answer = call(anybody, route, NO_ID, headers=bearer(token.reveal()))
+    revoked = route.call(anybody, names, token.reveal())
+    garbage = route.call(anybody, names, token.reveal()[:-1] + "!")
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
-    assert answer.json()["message"] == "This call needs a valid bearer token: revoked."
+    assert (revoked.status_code, revoked.json()["code"]) == (401, "unauthenticated")
+    assert revoked.json()["message"] == "This call needs a valid bearer token: revoked."
+    assert (garbage.status_code, garbage.json()["code"]) == (401, "unauthenticated")
+    assert garbage.json()["message"] == "This call needs a valid bearer token: malformed."
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_a_call_by_somebody_who_is_no_admin_is_refused(
-    anybody: httpx.Client, world: World, route: Route
+@pytest.mark.parametrize("route", STATED, ids=str)
+def test_a_call_is_answered_as_the_table_says(anybody: httpx.Client, world: World, route: Route):
+    things = Things(world, world.tenant_id)
+    names = {caller: things.named(route.needs) for caller in CALLERS}
+    tokens_of = bearers(things)
+
+    # Those who may come last: a refused call leaves what it is about as it was.
+    answers = {who: route.call(anybody, names[who], tokens_of[who]) for who in CALLERS}
+
+    assert stated(answers) == TABLE[str(route)].own, answers["admin account"].text
+    codes = {a.json()["code"] for a in answers.values() if a.status_code == 403}
+    assert codes <= {"forbidden"}
+
+
+@pytest.mark.parametrize("route", ABOUT_THINGS, ids=str)
+def test_another_tenants_thing_is_as_if_it_were_not_there_and_is_not_touched(
+    anybody: httpx.Client, world: World, neighbour: Neighbour, route: Route
 ):
-    account, token = world.create(permissions=[READER.model_dump()])
-    own = {"account_id": str(account.id), "token_id": str(world.current(account).id)}
+    theirs = Things(world, neighbour.tenant_id)
+    names = theirs.named(route.needs)
+    tokens_of = bearers(Things(world, world.tenant_id, made=theirs.made))
+    before = held_by(world, neighbour.tenant_id)
 
-    answer = call(anybody, route, own, headers=bearer(token.reveal()))
+    answers = {who: route.call(anybody, names, tokens_of[who]) for who in CALLERS}
 
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
-    assert world.works(token)
-
-
-@pytest.mark.parametrize("route", WITH_IDS, ids=str)
-def test_what_is_not_there_is_not_found(http: httpx.Client, route: Route):
-    answer = call(http, route, NO_ID)
-
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-
-
-@pytest.mark.parametrize("route", WITH_IDS, ids=str)
-def test_another_tenants_thing_is_not_found_and_not_touched(
-    http: httpx.Client, world: World, neighbour: Neighbour, route: Route
-):
-    answer = call(http, route, neighbour.ids)
-
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert world.works(neighbour.token)
-    assert world.fresh(neighbour.account).updated_at == neighbour.account.updated_at
-    assert world.fresh(neighbour.account).paused_at is None
+    assert stated(answers) == TABLE[str(route)].theirs, answers["admin account"].text
+    assert held_by(world, neighbour.tenant_id) == before
+    random = nowhere(route.needs) | {"fresh": names["fresh"]}
+    for who in CALLERS:
+        shown = answers[who].text
+        for name in route.needs:
+            shown = shown.replace(names[name], random[name])
+        nobodys = route.call(anybody, random, tokens_of[who]).text
+        assert without_tokens(shown) == without_tokens(nobodys)
 
 
-@pytest.mark.parametrize("route", WITH_IDS, ids=str)
-def test_another_tenants_thing_looks_like_one_that_is_not_there(
-    http: httpx.Client, neighbour: Neighbour, route: Route
-):
-    theirs, nobodys = call(http, route, neighbour.ids), call(http, route, NO_ID)
+def test_the_routes_are_described_to_everybody(anybody: httpx.Client):
+    described = anybody.get("/openapi.json").json()["paths"]
 
-    shown = theirs.text.replace(neighbour.ids["account_id"], NOWHERE)
-    assert shown == nobodys.text
+    assert {route.path for route in all_routes()} == set(described)
 
 
 def test_another_tenants_token_is_not_found_under_ones_own_account(
@@ -230,20 +247,23 @@ def test_an_admin_of_another_tenant_is_an_admin_there_alone(
 
 
 @pytest.mark.parametrize(
-    "grant",
+    ("resource_type", "fqn", "role"),
     [
-        {"resource_fqn": "umbrella", "resource_type": "account", "role_id": "tenant-admin"},
-        {"resource_fqn": "acme", "resource_type": "cluster", "role_id": "tenant-admin"},
-        {"resource_fqn": "acme", "resource_type": "account", "role_id": "tenant-member"},
-        {"resource_fqn": "ACME", "resource_type": "account", "role_id": "tenant-admin"},
+        ("account", "umbrella", "tenant-admin"),
+        ("cluster", "acme", "tenant-admin"),
+        ("account", "acme", "tenant-member"),
+        ("account", "ACME", "tenant-admin"),
     ],
 )
 def test_a_role_elsewhere_makes_nobody_an_admin_here(
-    anybody: httpx.Client, world: World, grant: dict[str, str]
+    anybody: httpx.Client, world: World, resource_type: str, fqn: str, role: str
 ):
-    _, token = world.create(permissions=[grant])
+    account, token = world.create()
+    things = Things(world, world.tenant_id)
+    things.grant(SubjectKind.VIRTUAL_ACCOUNT, account.id, resource_type, fqn, role)
+    call = {"manifest": {"type": "virtual-account", "name": "other-bot"}}
 
-    answer = anybody.get("/api/svc/v1/users", headers=bearer(token.reveal()))
+    answer = anybody.put("/api/svc/v1/virtual-accounts", json=call, headers=bearer(token.reveal()))
 
     assert answer.status_code == 403
 

@@ -1,19 +1,26 @@
 """Virtual accounts as the public SDK creates, changes and reads them."""
 
+import asyncio
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from truefoundry_sdk import (
+    AsyncTrueFoundry,
     AutoRotate,
     NotFoundError,
     Permissions,
+    TeamManifest,
     TrueFoundry,
     UnprocessableEntityError,
     VirtualAccountManifest,
 )
+from truefoundry_sdk.core.api_error import ApiError
 
-from tests.api.calls import READER, kept_in, put, rows
+from tests.api.calls import ADMIN, READER, kept_in, put, rows
 from tests.support.world import HOURLY, World, stored
+
+ADMIN_EMAIL = "admin@example.com"
 
 
 def test_a_new_account_is_answered_with_its_token(client: TrueFoundry):
@@ -238,6 +245,119 @@ def test_omitted_permissions_are_kept(client: TrueFoundry):
     assert kept.manifest.permissions == [READER]
 
 
+def test_an_account_without_permissions_keeps_none(client: TrueFoundry):
+    put(client)
+
+    kept = put(client, tags={"team": "platform"})
+
+    assert kept.manifest is not None
+    assert kept.manifest.permissions is None
+
+
+def test_an_empty_list_of_permissions_changes_nothing(client: TrueFoundry, world: World):
+    put(client, permissions=[READER])
+    before = rows(world)
+
+    with pytest.raises(UnprocessableEntityError):
+        put(client, permissions=[])
+
+    assert rows(world) == before
+
+
+@pytest.mark.parametrize(
+    ("grant", "field"),
+    [
+        (Permissions(resource_fqn="acme", resource_type="account", role_id="king"), "role_id"),
+        (
+            Permissions(resource_fqn="acme", resource_type="castle", role_id="account-viewer"),
+            "resource_type",
+        ),
+        (
+            Permissions(resource_fqn="team:x", resource_type="team", role_id="account-viewer"),
+            "role_id",
+        ),
+        (
+            Permissions(resource_fqn="other", resource_type="account", role_id="account-viewer"),
+            "resource_fqn",
+        ),
+    ],
+)
+def test_a_grant_that_means_nothing_is_refused_by_its_field(
+    client: TrueFoundry, grant: Permissions, field: str
+):
+    put(client, permissions=[READER])
+
+    with pytest.raises(UnprocessableEntityError) as refused:
+        put(client, permissions=[READER, grant])
+
+    assert refused.value.body.details == [{"field": f"permissions.1.{field}"}]
+    assert put(client).manifest.permissions == [READER]
+
+
+def test_nobody_gives_an_account_what_they_do_not_hold(server: str, world: World):
+    maker = Permissions(
+        resource_fqn="virtualaccount:ci-bot",
+        resource_type="virtual-account",
+        role_id="virtual-account-admin",
+    )
+    _, token = world.create("maker", permissions=[maker.model_dump()])
+    with httpx.Client() as connections:
+        client = TrueFoundry(base_url=server, api_key=token.reveal(), httpx_client=connections)
+
+        with pytest.raises(ApiError) as refused:
+            put(client, permissions=[ADMIN])
+
+        assert refused.value.status_code == 403
+        assert put(client, permissions=[maker]).manifest.permissions == [maker]
+
+
+def test_a_changed_policy_reschedules(client: TrueFoundry, world: World):
+    put(client, auto_rotate=AutoRotate(interval="4h", grace="10m"))
+    world.clock.pass_(hours=1)
+
+    changed = put(client, auto_rotate=AutoRotate(interval="2h", grace="10m"))
+
+    assert changed.next_scheduled_rotation == "2026-03-02T11:00:00Z"
+
+
+def test_a_change_of_something_else_reschedules_nothing(client: TrueFoundry, world: World):
+    rotating = AutoRotate(interval="4h", grace="10m")
+    put(client, auto_rotate=rotating)
+    world.clock.pass_(hours=1)
+
+    changed = put(client, auto_rotate=rotating, tags={"team": "platform"})
+
+    assert changed.next_scheduled_rotation == "2026-03-02T13:00:00Z"
+
+
+def test_a_policy_that_is_taken_away_schedules_nothing(client: TrueFoundry):
+    put(client, auto_rotate=AutoRotate(interval="4h", grace="10m"))
+
+    assert put(client).next_scheduled_rotation is None
+
+
+def test_the_async_client_does_the_same(server: str, admin_token: str):
+    async def walk() -> list[object]:
+        async with httpx.AsyncClient() as connections:
+            client = AsyncTrueFoundry(
+                base_url=server, api_key=admin_token, httpx_client=connections
+            )
+            manifest = VirtualAccountManifest(name="ci-bot", permissions=[READER])
+            made = await client.virtual_accounts.create_or_update(manifest=manifest)
+            account_id = made.data.id
+            read = await client.virtual_accounts.get_token(account_id)
+            found = await client.virtual_accounts.get(account_id)
+            turned = await client.virtual_accounts.regenerate_token(
+                account_id, grace_period_in_minutes=0
+            )
+            await client.virtual_accounts.delete_jwt(account_id, found.data.jwt_id or "")
+            await client.virtual_accounts.delete(account_id)
+            gone = await client.virtual_accounts.exists(name="ci-bot")
+            return [made.token == read.token, turned.token != read.token, gone.exists]
+
+    assert asyncio.run(walk()) == [True, True, False]
+
+
 def test_permissions_that_are_given_replace_the_old_ones(client: TrueFoundry):
     put(client, permissions=[READER])
     member = Permissions(resource_fqn="acme", resource_type="account", role_id="account-member")
@@ -259,6 +379,7 @@ def test_other_fields_that_are_omitted_return_to_their_default(client: TrueFound
 
 
 def test_a_manifest_in_camel_case_is_the_same_manifest(client: TrueFoundry):
+    client.teams.create_or_update(manifest=TeamManifest(name="platform", members=[ADMIN_EMAIL]))
     account = client.virtual_accounts.create_or_update(
         manifest={
             "name": "ci-bot",

@@ -30,6 +30,8 @@ COMMANDS = [
     "accounts revoke ci-bot --yes",
     "accounts delete ci-bot --yes",
     "recover --yes",
+    "audit list",
+    "audit verify",
 ]
 WITHOUT_JSON = [
     "accounts pause ci-bot",
@@ -37,6 +39,7 @@ WITHOUT_JSON = [
     "tenants create globex --email bob@example.com",
     "admin bootstrap --tenant acme --out admin-token",
     "clock trust",
+    "audit export",
 ]
 # These print one when asked, run until they are told to end, or are proved word by word elsewhere.
 OTHERS = {

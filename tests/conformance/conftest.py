@@ -8,9 +8,18 @@ import pytest
 import structlog
 
 from core import logs
+from tests.conformance.generic_bench import GenericBench
 from tests.conformance.sink_bench import CANARY, Bench, ServiceBench, be_a_host
-from tests.conformance.sinks import BENCHES, INAPPLICABLE, AwsBench, VaultBench, registered
+from tests.conformance.sinks import (
+    BENCHES,
+    INAPPLICABLE,
+    AwsBench,
+    ParameterStoreBench,
+    VaultBench,
+    registered,
+)
 from tests.support.aws_double import AwsDouble
+from tests.support.generic_double import GenericDouble
 from tests.support.vault_double import VaultDouble
 
 
@@ -105,3 +114,28 @@ def aws_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsBench]:
 @pytest.fixture
 def aws(aws_bench: AwsBench) -> AwsDouble:
     return aws_bench.double
+
+
+@pytest.fixture
+def parameter_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[ParameterStoreBench]:
+    be_a_host(monkeypatch)
+    made = ParameterStoreBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def generic_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GenericBench]:
+    be_a_host(monkeypatch)
+    made = GenericBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def generic(generic_bench: GenericBench) -> GenericDouble:
+    return generic_bench.double

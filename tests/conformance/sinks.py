@@ -15,6 +15,8 @@ from typing import Any
 
 from core.plugins import Family, Ports
 from sinks.base import Sink
+from tests.conformance.built_in_bench import BuiltInBench
+from tests.conformance.generic_bench import GenericBench
 from tests.conformance.sink_bench import CANARY, PATH, Bench, ServiceBench
 from tests.support.aws_double import AwsDouble, operation
 from tests.support.http_double import Request
@@ -37,6 +39,33 @@ INAPPLICABLE: Mapping[str, Mapping[str, str]] = {
         "test_an_update_cut_off_at_any_call_is_finished_by_its_repeat": _NO_SERVICE,
         "test_a_store_that_trickles_does_not_stretch_a_send_beyond_its_limit": _NO_SERVICE,
         "test_a_value_that_is_too_large_is_that_place_s_problem": "a file may be of any size",
+    },
+    "custom/generic": {
+        "test_credentials_that_end_in_the_middle_of_a_send_are_replaced": "its headers are fixed",
+        "test_an_adoption_that_crashed_is_finished_although_adopt_was_taken_back": (
+            "a value and its mark are one call: before it, nothing there is Keyturn's yet"
+        ),
+    },
+    "custom/secret-groups": dict.fromkeys(
+        (
+            "test_wrong_credentials_are_the_destination_s_problem",
+            "test_credentials_that_end_in_the_middle_of_a_send_are_replaced",
+            "test_a_throttled_send_is_tried_again_when_the_store_says",
+            "test_a_store_out_of_order_is_tried_again",
+            "test_a_store_that_hangs_is_tried_again",
+            "test_a_connection_that_is_reset_is_tried_again",
+            "test_an_answer_that_was_lost_leaves_one_version_after_the_repeat",
+            "test_a_send_cut_off_at_any_call_is_finished_by_its_repeat",
+            "test_an_update_cut_off_at_any_call_is_finished_by_its_repeat",
+            "test_a_store_that_trickles_does_not_stretch_a_send_beyond_its_limit",
+            "test_a_value_that_is_too_large_is_that_place_s_problem",
+        ),
+        "it is Keyturn's own database: no service is called, no credentials are needed",
+    )
+    | {
+        "test_an_adoption_that_crashed_is_finished_although_adopt_was_taken_back": (
+            "value and mark are one commit: an adoption that failed has not begun"
+        )
     },
 }
 
@@ -271,8 +300,59 @@ class AwsBench(ServiceBench):
         self.double.fault("", times=times, **how).match = match
 
 
+@dataclass
+class ParameterStoreBench(AwsBench):
+    """The same account, only what this documentation's policy allows."""
+
+    kind = "aws/parameter-store"
+    page = "aws-parameter-store.md"
+    bad_paths = ("", "/", "a b", "a:1", "a\0b", "schlüssel", "x" * 1010, "/".join("a" * 15))
+
+    def start(self) -> None:
+        super().start()
+        client = self.double.client("ssm")
+        client.get_parameters(Names=["warm"])  # the double loads a service at its first call
+        client.close()
+        self.double.reset()
+
+    def history(self, path: str = PATH) -> list[Any]:
+        return [it["Value"] for it in self.double.parameter_versions(f"/keyturn/{path}")]
+
+    def stored(self, path: str = PATH) -> str | None:
+        return next(reversed(self.history(path)), None)
+
+    def write_foreign(self, path: str = PATH) -> None:
+        client = self.double.client("ssm")
+        foreign = {"Name": f"/keyturn/{path}", "Value": "foreign", "Type": "SecureString"}
+        client.put_parameter(**foreign, Overwrite=bool(self.history(path)))
+        client.close()
+
+    def refuse_size(self) -> int:
+        return 8_193
+
+    def ending_credentials(self) -> dict[str, Any]:
+        config = super().ending_credentials()
+        self.double.fault("PutParameter", error="ExpiredTokenException", message=CANARY)
+        return config
+
+    def _writes(self, *, path: str = PATH, times: int | None = 1, **how: Any) -> None:
+        def match(request: Request) -> bool:
+            writes = operation(request) == "PutParameter"
+            return writes and request.json()["Name"] == f"/keyturn/{path}"
+
+        self.double.fault("", times=times, **how).match = match
+
+
 BENCHES: Mapping[str, type[Bench]] = {
-    bench.kind: bench for bench in (FileBench, VaultBench, AwsBench)
+    bench.kind: bench
+    for bench in (
+        FileBench,
+        BuiltInBench,
+        VaultBench,
+        AwsBench,
+        ParameterStoreBench,
+        GenericBench,
+    )
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from models import Delivery, DeliveryState, LaneState
-from services import draining, integrations, lanes, tokens
+from services import draining, integrations, lanes, syncing, tokens
 from services.claiming import claim
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, World, stored, told_by
@@ -307,7 +307,7 @@ def test_a_store_that_holds_a_newer_revision_is_left_alone(world: World):
     mark, token = store.held["ci/token"]
     store.held["ci/token"] = (type(mark)(epoch=9, revision=1, place=mark.place), token)
 
-    tokens.sync_now(world.runtime, world.admin, world.places()[0].account_id, force=True)
+    syncing.sync_now(world.runtime, world.admin, world.places()[0].account_id, force=True)
     world.drain()
 
     assert store.held["ci/token"][0].epoch == 9

@@ -2,7 +2,7 @@ import pytest
 
 from core.errors import Conflict, InvalidInput, Transient
 from models import PlaceState
-from services import account_life, tokens
+from services import account_life, syncing, tokens
 from tests.support.world import HOURLY, World, stored
 
 
@@ -126,7 +126,7 @@ def test_a_forced_sync_is_a_new_revision_of_the_same_token(world: World):
     account, token = world.create(secret_store_config=stored(fqn))
     world.drain()
 
-    tokens.sync_now(world.runtime, world.admin, account.id, force=True)
+    syncing.sync_now(world.runtime, world.admin, account.id, force=True)
     world.drain()
 
     assert [mark.revision for _, mark in store.puts] == [1, 2]
@@ -138,7 +138,7 @@ def test_a_sync_without_force_sends_only_what_is_not_confirmed(world: World):
     account, _ = world.create(secret_store_config=stored(fqn))
     world.drain()
 
-    tokens.sync_now(world.runtime, world.admin, account.id, force=False)
+    syncing.sync_now(world.runtime, world.admin, account.id, force=False)
     world.drain()
 
     assert len(store.puts) == 1

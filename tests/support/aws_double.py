@@ -1,4 +1,4 @@
-"""AWS (Secrets Manager, STS): moto behind a layer that misbehaves and closes moto's gaps."""
+"""AWS (Secrets Manager, Parameter Store, STS): moto behind a layer that misbehaves."""
 
 import logging
 import re
@@ -24,6 +24,7 @@ from werkzeug.test import run_wsgi_app
 from tests.support.http_double import Answer, Fault, Misbehaving, Request
 
 SECRET_SIZE_LIMIT = 65_536  # bytes: AWS Secrets Manager quotas
+PARAMETER_SIZE_LIMITS = {"Standard": 4_096, "Advanced": 8_192}  # bytes: Parameter Store tiers
 MESSAGES = {
     "AccessDeniedException": "User is not authorized to perform this operation because no"
     " identity-based policy allows it",
@@ -39,6 +40,7 @@ TOO_LONG = (
     "1 validation error detected: Value at '{}' failed to satisfy constraint:"
     " Member must have length less than or equal to 65536"
 )
+PARAMETER_TOO_LONG = "Parameter values have a maximum length limit of {} characters."
 QUERY_ERROR = (
     '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
     "<Code>{}</Code><Message>{}</Message></Error><RequestId>{}</RequestId></ErrorResponse>"
@@ -70,7 +72,8 @@ class AwsDouble(Misbehaving):
 
     Beyond moto: a value over 65,536 bytes is refused, a secret scheduled for deletion takes
     neither values nor labels and keeps its name, ResourceNotFoundException is a 400, and AWSCURRENT
-    stays on one version when PutSecretValue follows UpdateSecretVersionStage. As in moto: any
+    stays on one version when PutSecretValue follows UpdateSecretVersionStage. A parameter's value
+    is refused beyond its tier's size, and so is another type than it has. As in moto: any
     KmsKeyId is accepted, and a demoted version loses its custom labels.
     """
 
@@ -144,6 +147,12 @@ class AwsDouble(Misbehaving):
             for number, version in (secret.versions if secret else {}).items()
         ]
 
+    def parameter_versions(self, name: str, region: str = "") -> list[dict[str, Any]]:
+        """Every version of a parameter that is kept, oldest first, with its value in the clear."""
+        parameters = get_backend("ssm")[self.account_id][region or self.region]._parameters
+        found = parameters[name] if name in parameters else ()  # noqa: SIM401 - asked, it makes one
+        return [it.describe_response_object(decrypt=True, include_labels=True) for it in found]
+
     def reset(self) -> None:
         """The account is empty, nothing misbehaves, the log starts anew."""
         with self._applying:
@@ -213,6 +222,8 @@ class AwsDouble(Misbehaving):
 
     def _guard(self, request: Request, asked: dict[str, Any], secret: Any) -> Answer | None:
         called = operation(request)
+        if called == "PutParameter":
+            return self._guard_parameter(request, asked)
         if called in {"CreateSecret", "PutSecretValue", "UpdateSecret"}:
             if len((asked.get("SecretString") or "").encode()) > SECRET_SIZE_LIMIT:
                 return refused(request, "ValidationException", TOO_LONG.format("secretString"))
@@ -223,6 +234,15 @@ class AwsDouble(Misbehaving):
                 return refused(request, "InvalidRequestException", NAME_TAKEN)
             if called in {"PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage"}:
                 return refused(request, "InvalidRequestException", SCHEDULED)
+        return None
+
+    def _guard_parameter(self, request: Request, asked: dict[str, Any]) -> Answer | None:
+        limit = PARAMETER_SIZE_LIMITS[asked.get("Tier", "Standard")]
+        if len(asked["Value"].encode()) > limit:
+            return refused(request, "ValidationException", PARAMETER_TOO_LONG.format(limit))
+        held = self.parameter_versions(asked["Name"])
+        if held and asked.get("Type", held[-1]["Type"]) != held[-1]["Type"]:
+            return refused(request, "HierarchyTypeMismatchException")
         return None
 
     def _secret(self, secret_id: str, region: str) -> Any:

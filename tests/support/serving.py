@@ -38,7 +38,9 @@ class Stage:
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """The address at which the application answers; requests under way are finished at the end."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind((LOOPBACK, 0))

@@ -35,7 +35,7 @@ def _row(name: str, field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:  # the data folder is the only one that is computed
         return "`$XDG_DATA_HOME/keyturn`, or `~/.local/share/keyturn`"
-    if field.default is None:
+    if field.default is None or field.default == ():
         return "unset"
     if isinstance(field.default, timedelta):
         return f"`{write_duration(field.default)}`"

@@ -161,7 +161,7 @@ def test_asterisks_for_what_was_never_stored_are_refused(before: Any):
         (account("custom", {}), "integrations.0.type: give integration/secret-store/<kind> or "),
         (
             account("custom", {"type": f"integration/secret-store/{CANARY}", "name": "abc"}),
-            "integrations.0.type: give one of integration/secret-store/aws/secrets-manager, ",
+            "integrations.0.type: give one of integration/secret-store/aws/parameter-store, ",
         ),
         (
             account("custom", FILES, FILES | {"name": "x"}),

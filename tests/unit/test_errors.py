@@ -31,6 +31,8 @@ PUBLISHED = {
     "seal_broken": 500,
     "send_failed": 502,
     "stale": 412,
+    "throttled": 429,
+    "too_large": 413,
     "transient": 502,
     "unauthenticated": 401,
     "unready": 503,

@@ -1,0 +1,81 @@
+"""Failed logins, limited per address and per token without locking out anybody else.
+
+What cannot be a token costs nothing and is always refused. A well-formed token is looked up;
+if that fails too often, the next ones from the same address are answered with 429 and not
+looked up. Tokens that worked here lately always are: being on that list spares the limit, never
+the look-up. A token that was good once counts against itself alone, so that one forgotten
+consumer does not use up what its neighbours behind the same address have.
+"""
+
+from collections.abc import Hashable
+from typing import cast
+
+from fastapi import Request
+
+from core.addresses import as_one
+from core.errors import Throttled
+from core.throttle import Recent, Throttle
+from core.tokens import Token, recognise
+from services.runtime import Runtime
+from services.verification import Reason, Rejected, Verified, verify
+
+_PERIOD = 60.0  # seconds
+_KEYS = 20_000
+_PREFIX = slice(8, 16)  # the first random characters, after tfy_xxx_
+
+
+class FailedLogins:
+    """What this process knows of them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._good = Recent(capacity=_KEYS)
+        most = runtime.settings.failed_logins
+        self._by_address = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
+        self._by_prefix = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
+
+    def verify(
+        self, text: str | None, address: str | None, *, per_token: bool = True
+    ) -> Verified | Rejected:
+        """Verifies a bearer token; Throttled where too many from there have failed."""
+        token = recognise(text or "")
+        if token is None:
+            return verify(self._runtime, text)
+        customer = as_one(address) if address else None
+        prefix = token.reveal()[_PREFIX] if per_token else None
+        if token.hash not in self._good:
+            self._admit(customer, prefix)
+        answer = verify(self._runtime, text)
+        self._remember(token, answer, customer, prefix)
+        return answer
+
+    def _admit(self, customer: Hashable | None, prefix: Hashable | None) -> None:
+        now = self._runtime.clock.elapsed()
+        wait = max(
+            self._by_address.wait(customer, now) if customer else 0,
+            self._by_prefix.wait(prefix, now) if prefix else 0,
+        )
+        if wait > 0:
+            raise Throttled(wait)
+
+    def _remember(
+        self,
+        token: Token,
+        answer: Verified | Rejected,
+        customer: Hashable | None,
+        prefix: Hashable | None,
+    ) -> None:
+        if isinstance(answer, Verified):
+            self._good.add(token.hash)
+            return
+        self._good.forget(token.hash)
+        now = self._runtime.clock.elapsed()
+        if customer and answer.reason is Reason.UNKNOWN:
+            self._by_address.count(customer, now)
+        if prefix:
+            self._by_prefix.count(prefix, now)
+
+
+def failed_logins_of(request: Request) -> FailedLogins:
+    """The application's count."""
+    return cast("FailedLogins", request.app.state.failed_logins)
