@@ -3,8 +3,9 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
 from services.device_login import LENGTH, approve_login, begin_login, finish_login
 from services.sessions import end_session
@@ -14,24 +15,20 @@ router = APIRouter(tags=["login"])
 _POLL = 1  # seconds between a client's questions
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class Begin(_Body):
+class Begin(Body):
     """Where the client's user wants to log in."""
 
     tenantName: str = Field(max_length=64)  # noqa: N815 - the wire's spelling
 
 
-class Finish(_Body):
+class Finish(Body):
     """The client asks whether its login was approved."""
 
     tenantName: str = Field(max_length=64)  # noqa: N815 - the wire's spelling
     deviceCode: str = Field(max_length=100)  # noqa: N815 - the wire's spelling
 
 
-class Approve(_Body):
+class Approve(Body):
     """The short code, as the client shows it."""
 
     userCode: str = Field(max_length=32)  # noqa: N815 - the wire's spelling

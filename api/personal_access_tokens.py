@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
 
 from api import people_shapes, shapes
+from api.bodies import Body
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
 from api.repeats import Repeats
@@ -15,11 +15,7 @@ from services.personal_tokens import Wanted
 router = APIRouter(prefix="/api/svc/v1/personal-access-tokens", tags=["personal access tokens"])
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class Create(_Body):
+class Create(Body):
     """A token of one's own."""
 
     name: Text
@@ -29,7 +25,7 @@ class Create(_Body):
     tokenType: Text | None = None  # noqa: N815 - the wire's spelling
 
 
-class CreateFor(_Body):
+class CreateFor(Body):
     """A token for somebody else."""
 
     name: Text
@@ -38,7 +34,7 @@ class CreateFor(_Body):
     teamName: Text | None = None  # noqa: N815 - the wire's spelling
 
 
-class Owner(_Body):
+class Owner(Body):
     """Whose tokens."""
 
     email: Text

@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api import secret_shapes, shapes
+from api.bodies import Body, PutManifest
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
 from services import group_reading, secret_groups
@@ -15,26 +16,15 @@ router = APIRouter(prefix="/api/svc/v1/secret-groups", tags=["secret groups"])
 _Secrets = Annotated[list[dict[str, Any]], Field(max_length=500)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class CreateGroup(_Body):
+class CreateGroup(Body):
     """A new group; `integrationId` is the id or FQN of the tenant's built-in store."""
 
     name: Text
     integrationId: Text  # noqa: N815 - the wire's spelling
-    secrets: _Secrets = []
+    secrets: _Secrets = Field(default_factory=list)
 
 
-class PutGroup(_Body):
-    """A manifest, and whether it is only to be checked."""
-
-    manifest: dict[str, Any]
-    dryRun: bool | None = False  # noqa: N815 - the wire's spelling
-
-
-class UpdateSecrets(_Body):
+class UpdateSecrets(Body):
     """Every key that the group should hold, with the values that change."""
 
     secrets: _Secrets
@@ -67,7 +57,7 @@ def create(body: CreateGroup, runtime: TheRuntime, actor: Caller) -> dict[str, A
 
 
 @router.put("")
-def put(body: PutGroup, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+def put(body: PutManifest, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """Creates or updates by name; values stay."""
     done = secret_groups.put_secret_group(runtime, actor, body.manifest, dry_run=bool(body.dryRun))
     return {"data": secret_shapes.secret_group(done.view)}

@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api import people_shapes, shapes
+from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
 from api.paging import Limit, Offset, Text
 from core.errors import InvalidInput
@@ -15,11 +16,7 @@ from services.users import get_user, list_users
 router = APIRouter(prefix="/api/svc/v1/users", tags=["users"])
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-
-class Register(_Body):
+class Register(Body):
     """Somebody new; with `sendInviteEmail` a one-time link comes back."""
 
     email: Text
@@ -29,20 +26,20 @@ class Register(_Body):
     acceptInviteClientURL: str | None = None  # noqa: N815 - the wire's spelling
 
 
-class Invite(_Body):
+class Invite(Body):
     """Who gets a one-time link, and the page that it opens."""
 
     email: Text
     acceptInviteClientUrl: str  # noqa: N815 - the wire's spelling
 
 
-class Accept(_Body):
+class Accept(Body):
     """What the link carries."""
 
     token: str = Field(max_length=200)
 
 
-class Roles(_Body):
+class Roles(Body):
     """All roles that somebody is to hold on the account."""
 
     email: Text
@@ -50,7 +47,7 @@ class Roles(_Body):
     resourceType: Text | None = None  # noqa: N815 - the wire's spelling
 
 
-class Somebody(_Body):
+class Somebody(Body):
     """Whom it is about."""
 
     email: Text

@@ -1,6 +1,5 @@
 """Manifests in YAML files: several in one file, many files in a folder."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from cli.strict_yaml import StrictLoader
 from core.errors import InvalidInput
 
 _SUFFIXES = {".yaml", ".yml"}
-_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True)
@@ -25,39 +24,6 @@ class Document:
     @property
     def place(self) -> str:
         return f"{self.file}, document {self.number}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as JSON means it: a date stays the text it is, `no` is a word, keys are unique."""
-
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - the base's own
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    problem="a key is not text", problem_mark=key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem="a key stands here twice", problem_mark=key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
-    ("float", r"^[-+]?[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?$", list("-+0123456789")),
-    ("merge", r"^<<$", ["<"]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
 
 
 def read_documents(paths: Sequence[Path]) -> list[Document]:
@@ -89,7 +55,7 @@ def _documents(file: Path) -> Iterator[Document]:
     except UnicodeDecodeError:
         raise InvalidInput(str(file), "give UTF-8 text") from None
     try:
-        loaded = list(yaml.load_all(text, _Loader))
+        loaded = list(yaml.load_all(text, StrictLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""

@@ -21,7 +21,7 @@ from cli.session import (
 )
 from core.durations import write_duration
 from core.errors import InvalidInput
-from core.manifests import Email, Name
+from core.fields import Email, Name
 from core.parsing import parse
 from services import admin_reset, bootstrap
 from services.tenants import Limits, Settled, set_limits

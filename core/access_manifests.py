@@ -15,7 +15,7 @@ from pydantic import (
     TypeAdapter,
 )
 
-from core.manifests import Email, Name
+from core.fields import Email, Name
 from core.parsing import parse
 from core.roles import BUILT_IN, RESOURCE_TYPES, check_action
 

@@ -4,16 +4,10 @@ Accepts the reference's snake_case and the camelCase that its SDK makes of dicts
 manifest is kept as it was given, in the reference's spelling.
 """
 
-import re
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -24,54 +18,13 @@ from pydantic import (
 
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
+from core.fields import Day, Name, Part, end_of
+from core.notice_targets import NoticeTarget
 from core.parsing import parse
 from core.policy import Policy, check_schedule, check_timezone
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{1,34}[a-z0-9]")
-_ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-
-def check_name(name: str) -> str:
-    """The one rule for names; ValueError says what is allowed."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            "a name has 3 to 36 characters: lowercase letters, digits and hyphens; "
-            "it starts with a letter and ends with a letter or digit"
-        )
-    return name
-
-
-def _day(value: Any) -> Any:
-    """A date as text: pydantic would read a number as seconds."""
-    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
-        return value
-    raise ValueError("give a date like 2026-12-31")
-
-
-def end_of(day: date) -> datetime:
-    """The end of that day, UTC: what expires on it is valid through it."""
-    if day == date.max:  # which has no next day
-        return datetime.max.replace(tzinfo=UTC)
-    return datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
-
-
-def _address(text: str) -> str:
-    if not (_ADDRESS.fullmatch(text) and text.isprintable()):
-        raise ValueError("give an e-mail address like ops@example.com")
-    return text
-
-
-Name = Annotated[str, AfterValidator(check_name)]
-Day = Annotated[date, BeforeValidator(_day)]
-Email = Annotated[str, AfterValidator(_address)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class AutoRotate(_Part):
+class AutoRotate(Part):
     """How often the token is turned, and how long the old one works."""
 
     auto_rotate_interval: int = Field(default=360, ge=1, le=36_500, description="days")
@@ -99,7 +52,7 @@ class AutoRotate(_Part):
         return self.grace
 
 
-class Permission(_Part):
+class Permission(Part):
     """A role on a resource."""
 
     resource_fqn: Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -107,7 +60,7 @@ class Permission(_Part):
     role_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
-class StoreConfig(_Part):
+class StoreConfig(Part):
     """One place in a secret store where the token is kept."""
 
     type: Literal["secret-store"] = "secret-store"
@@ -117,7 +70,7 @@ class StoreConfig(_Part):
     adopt: bool = False
 
 
-class GroupConfig(_Part):
+class GroupConfig(Part):
     """One key of a group in the built-in secret store where the token is kept."""
 
     type: Literal["tfy-secrets"]
@@ -139,66 +92,19 @@ StorePlace = Annotated[
 ]
 
 
-class EmailTarget(_Part):
-    type: Literal["email"] = "email"
-    notification_channel: str
-    to_emails: Annotated[list[Email], Field(min_length=1, max_length=50)]
-
-    def addresses(self) -> Iterable[str]:
-        return self.to_emails
-
-
-class SlackBotTarget(_Part):
-    type: Literal["slack-bot"] = "slack-bot"
-    notification_channel: str
-    channels: Annotated[
-        list[Annotated[str, StringConstraints(min_length=1, max_length=80)]],
-        Field(min_length=1, max_length=50),
-    ]
-
-    def addresses(self) -> Iterable[str]:
-        return self.channels
-
-
-class ChannelTarget(_Part):
-    """Any other channel; without addresses it has one recipient only."""
-
-    type: Annotated[str, StringConstraints(min_length=1, max_length=80)]
-    notification_channel: str
-    to: Annotated[list[Annotated[str, StringConstraints(max_length=320)]], Field(max_length=50)] = [
-        ""
-    ]
-
-    def addresses(self) -> Iterable[str]:
-        return self.to or [""]
-
-
-def _form(target: Any) -> str:
-    kind = target.get("type") if isinstance(target, dict) else getattr(target, "type", None)
-    return kind if isinstance(kind, str) and kind in {"email", "slack-bot"} else "other"
-
-
-NoticeTarget = Annotated[
-    Annotated[EmailTarget, Tag("email")]
-    | Annotated[SlackBotTarget, Tag("slack-bot")]
-    | Annotated[ChannelTarget, Tag("other")],
-    Discriminator(_form),
-]
-
-
-class OwnedBy(_Part):
+class OwnedBy(Part):
     account: str | None = None
     team: str
 
 
-class IdentityProviderMapping(_Part):
+class IdentityProviderMapping(Part):
     """Whoever has this value as the subject of an identity provider's JWT is the account."""
 
     identity_provider: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     value: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
-class VirtualAccountManifest(_Part):
+class VirtualAccountManifest(Part):
     """What a virtual account should be."""
 
     name: Name

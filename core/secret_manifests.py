@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from core.errors import InvalidInput
-from core.manifests import Name, check_name
+from core.fields import Name, check_name
 from core.parsing import parse
 
 # The one integration of a tenant behind all its groups. Keyturn makes it; nobody configures it.

@@ -40,9 +40,10 @@ from services.identity_mapping import (
 )
 from services.minting import Cause
 from services.outbox import Outbox
-from services.places import send_copies, settle_places, settle_targets
+from services.places import send_copies, settle_places
 from services.runtime import Runtime
 from services.scope import mine
+from services.targets import settle_targets
 from services.turning import turn_keys
 
 _NOBODY_HEARS = (

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from core.errors import InvalidInput, PluginUnknown
-from core.manifests import check_name
+from core.fields import check_name
 from core.parsing import parse
 from core.plugins import MASK, Family, Plugin, kinds, load
 from core.secret_manifests import ACCOUNT, PROVIDER

@@ -3,9 +3,10 @@
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from core.errors import InvalidInput
 from core.ids import new_id
-from core.plugins import Plugin
-from models import Bucket, Integration, Lane
+from core.plugins import Family, Plugin
+from models import Bucket, Integration, Lane, VirtualAccount
 from services.scope import mine
 
 
@@ -59,3 +60,19 @@ def _ensure_bucket(session: Session, quota_key: str, integration: Integration) -
         .values(quota_key=quota_key, next_at=integration.created_at)
         .on_conflict_do_nothing()
     )
+
+
+def configured(
+    session: Session, account: VirtualAccount, fqn: str, family: Family, where: str
+) -> Integration:
+    """The tenant's integration of this name and family; InvalidInput for what stood in `where`."""
+    integration = session.scalar(
+        mine(Integration, account.tenant_id)
+        .where(
+            Integration.fqn == fqn, Integration.deleted_at.is_(None), Integration.family == family
+        )
+        .with_for_update(read=True, key_share=True)  # nobody takes it away before this commit
+    )
+    if integration is None:
+        raise InvalidInput(where, f"there is no {family.value} integration of this name here")
+    return integration

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core.actors import Actor, ActorKind
 from core.durations import write_duration
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from core.fields import Day, Name, end_of
 from core.ids import new_id
-from core.manifests import Day, Name, end_of
 from core.parsing import parse
 from core.tokens import Token, TokenKind, mint
 from models import PersonalAccessToken, Team, TeamMember, Tenant, User

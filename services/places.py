@@ -1,4 +1,4 @@
-"""Where an account's token is kept and who is told: made to agree with its manifest."""
+"""Where an account's token is kept: made to agree with its manifest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,15 +20,13 @@ from models import (
     Place,
     PlaceState,
     Priority,
-    Target,
     Tenant,
     TokenRow,
     TokenState,
     VirtualAccount,
 )
-from notifiers.base import Notifier
 from services.built_in import built_in
-from services.destinations import lane_for
+from services.destinations import configured, lane_for
 from services.entitlements import demand_use
 from services.group_places import demand_place, group_of_place
 from services.holds import release_holds
@@ -38,7 +36,6 @@ from services.scope import mine
 from sinks.base import Sink
 
 _STORES = "secret_store_configs.{}"
-_TARGETS = "notification_targets.{}"
 
 
 @dataclass(frozen=True)
@@ -178,48 +175,6 @@ def send_copies(
     return True
 
 
-def settle_targets(
-    session: Session,
-    opened: Opened,
-    account: VirtualAccount,
-    manifest: VirtualAccountManifest,
-    actor: Actor,
-) -> None:
-    """Who is told, exactly as the manifest says."""
-    wanted: dict[tuple[UUID, str], tuple[Lane, Integration]] = {}
-    for number, target in enumerate(manifest.targets):
-        of = "notification_target" if manifest.notification_target else _TARGETS.format(number)
-        where = f"{of}.notification_channel"
-        integration = _integration(
-            session, account, target.notification_channel, Family.NOTIFIER, where
-        )
-        if integration.kind != target.type:
-            raise InvalidInput(where, f"{integration.fqn} is a channel of type {integration.kind}")
-        plugin = opened.plugin(integration)
-        assert isinstance(plugin, Notifier)
-        for address in target.addresses():
-            lane = lane_for(session, integration, plugin, plugin.lane_address(address))
-            wanted[lane.id, address] = lane, integration
-    existing = session.scalars(
-        mine(Target, account.tenant_id).where(Target.account_id == account.id)
-    ).all()
-    for target_row in existing:
-        if wanted.pop((target_row.lane_id, target_row.address), None) is None:
-            session.delete(target_row)
-    for (lane_id, address), (_, integration) in wanted.items():
-        demand_use(actor, integration)
-        session.add(
-            Target(
-                tenant_id=account.tenant_id,
-                id=new_id(),
-                account_id=account.id,
-                lane_id=lane_id,
-                address=address,
-            )
-        )
-    session.flush()
-
-
 def _wanted(
     session: Session,
     outbox: Outbox,
@@ -236,7 +191,7 @@ def _wanted(
             named = f"{store.secret_group.removeprefix(f'{tenant.name}:')}/{store.key}"
             said = where
         else:
-            integration = _integration(
+            integration = configured(
                 session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
             )
             named, said = store.secret_path, f"{where}.secret_path"
@@ -257,21 +212,6 @@ def _wanted(
             group=group_of_place(session, tenant, integration, path, said),
         )
     return list(wanted.values())
-
-
-def _integration(
-    session: Session, account: VirtualAccount, fqn: str, family: Family, where: str
-) -> Integration:
-    integration = session.scalar(
-        mine(Integration, account.tenant_id)
-        .where(
-            Integration.fqn == fqn, Integration.deleted_at.is_(None), Integration.family == family
-        )
-        .with_for_update(read=True, key_share=True)  # nobody takes it away before this commit
-    )
-    if integration is None:
-        raise InvalidInput(where, f"there is no {family.value} integration of this name here")
-    return integration
 
 
 def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted) -> Place:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound
+from core.fields import Email
 from core.ids import new_id
-from core.manifests import Email
 from core.parsing import parse
 from core.roles import TENANT_ADMIN, TENANT_MEMBER, TENANT_TYPES
 from models import GrantRow, SubjectKind, TeamMember, Tenant, User

@@ -5,15 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.manifests import (
-    AutoRotate,
-    ChannelTarget,
-    EmailTarget,
-    SlackBotTarget,
-    VirtualAccountManifest,
-    check_name,
-    parse_account,
-)
+from core.fields import check_name
+from core.manifests import AutoRotate, VirtualAccountManifest, parse_account
+from core.notice_targets import ChannelTarget, EmailTarget, SlackBotTarget
 from core.policy import Policy
 from core.spelling import answered, reference_spelling
 
