@@ -126,7 +126,9 @@ def _alive(runtime: Runtime, kind: str) -> Iterator[Pulse]:
 
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # By its protocol asyncio knows that answers must not wait for the client's acknowledgement.
+    listener = socket.socket(family, proto=socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

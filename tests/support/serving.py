@@ -42,7 +42,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
         app, log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False
     )
     server = uvicorn.Server(config)
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # as `keyturn api` does
         listener.bind((LOOPBACK, 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
