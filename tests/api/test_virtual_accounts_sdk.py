@@ -9,15 +9,13 @@ from truefoundry_sdk import (
     AsyncTrueFoundry,
     AutoRotate,
     NotFoundError,
-    Permissions,
     TeamManifest,
     TrueFoundry,
     UnprocessableEntityError,
     VirtualAccountManifest,
 )
-from truefoundry_sdk.core.api_error import ApiError
 
-from tests.api.calls import ADMIN, READER, kept_in, put, rows
+from tests.api.calls import READER, kept_in, put, rows
 from tests.support.world import HOURLY, World, stored
 
 ADMIN_EMAIL = "admin@example.com"
@@ -236,81 +234,6 @@ def test_what_is_searched_for_is_taken_literally(client: TrueFoundry, search: st
     assert list(client.virtual_accounts.list(name_search_query=search)) == []
 
 
-def test_omitted_permissions_are_kept(client: TrueFoundry):
-    put(client, permissions=[READER])
-
-    kept = put(client, tags={"team": "platform"})
-
-    assert kept.manifest is not None
-    assert kept.manifest.permissions == [READER]
-
-
-def test_an_account_without_permissions_keeps_none(client: TrueFoundry):
-    put(client)
-
-    kept = put(client, tags={"team": "platform"})
-
-    assert kept.manifest is not None
-    assert kept.manifest.permissions is None
-
-
-def test_an_empty_list_of_permissions_changes_nothing(client: TrueFoundry, world: World):
-    put(client, permissions=[READER])
-    before = rows(world)
-
-    with pytest.raises(UnprocessableEntityError):
-        put(client, permissions=[])
-
-    assert rows(world) == before
-
-
-@pytest.mark.parametrize(
-    ("grant", "field"),
-    [
-        (Permissions(resource_fqn="acme", resource_type="account", role_id="king"), "role_id"),
-        (
-            Permissions(resource_fqn="acme", resource_type="castle", role_id="account-viewer"),
-            "resource_type",
-        ),
-        (
-            Permissions(resource_fqn="team:x", resource_type="team", role_id="account-viewer"),
-            "role_id",
-        ),
-        (
-            Permissions(resource_fqn="other", resource_type="account", role_id="account-viewer"),
-            "resource_fqn",
-        ),
-    ],
-)
-def test_a_grant_that_means_nothing_is_refused_by_its_field(
-    client: TrueFoundry, grant: Permissions, field: str
-):
-    put(client, permissions=[READER])
-
-    with pytest.raises(UnprocessableEntityError) as refused:
-        put(client, permissions=[READER, grant])
-
-    assert refused.value.body.details == [{"field": f"permissions.1.{field}"}]
-    assert put(client).manifest.permissions == [READER]
-
-
-def test_nobody_gives_an_account_what_they_do_not_hold(server: str, world: World):
-    maker = Permissions(
-        resource_fqn="virtualaccount:ci-bot",
-        resource_type="virtual-account",
-        role_id="virtual-account-admin",
-    )
-    _, token = world.create("maker", permissions=[maker.model_dump()])
-    with httpx.Client() as connections:
-        client = TrueFoundry(base_url=server, api_key=token.reveal(), httpx_client=connections)
-
-        with pytest.raises(ApiError) as refused:
-            put(client, permissions=[ADMIN])
-
-        assert refused.value.status_code == 403
-        assert put(client, permissions=[maker]).manifest.permissions == [maker]
-
-
 def test_a_changed_policy_reschedules(client: TrueFoundry, world: World):
     put(client, auto_rotate=AutoRotate(interval="4h", grace="10m"))
     world.clock.pass_(hours=1)
@@ -356,16 +279,6 @@ def test_the_async_client_does_the_same(server: str, admin_token: str):
             return [made.token == read.token, turned.token != read.token, gone.exists]
 
     assert asyncio.run(walk()) == [True, True, False]
-
-
-def test_permissions_that_are_given_replace_the_old_ones(client: TrueFoundry):
-    put(client, permissions=[READER])
-    member = Permissions(resource_fqn="acme", resource_type="account", role_id="account-member")
-
-    replaced = put(client, permissions=[member])
-
-    assert replaced.manifest is not None
-    assert replaced.manifest.permissions == [member]
 
 
 def test_other_fields_that_are_omitted_return_to_their_default(client: TrueFoundry):

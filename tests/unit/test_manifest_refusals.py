@@ -203,7 +203,7 @@ def test_a_manifest_without_a_name_is_refused():
         ("tags", {"a": [1, float("nan")]}, "tags.a.1: give a finite number"),
         ("tags", {"a": float("inf")}, "tags.a: give a finite number"),
         ("colour", "red", "colour: Extra inputs are not permitted"),
-        ("identity_provider_mapping", [], "identity_provider_mapping: Extra inputs are"),
+        ("identity_provider_mapping", [{}], "identity_provider_mapping.0.identity_provider: Field"),
     ],
 )
 def test_a_refusal_names_the_field_and_what_it_allows(field: str, value: object, message: str):
