@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,8 @@ from truefoundry_sdk import Permissions, TrueFoundry, VirtualAccountManifest
 
 from api.app import create_app
 from services.bootstrap import ensure_admin
+from tests.api.teams import Login
+from tests.support.persons import Person, person
 from tests.support.ports import free_port
 from tests.support.serving import Stage, serving
 from tests.support.world import World, new_world
@@ -98,3 +101,25 @@ def holders(server: str, client: TrueFoundry) -> Iterator[Callable[..., TrueFoun
             return TrueFoundry(base_url=server, api_key=token, httpx_client=connections)
 
         yield make
+
+
+@pytest.fixture
+def login(server: str) -> Iterator[Login]:
+    """The SDK in the hands of a person."""
+    with ExitStack() as stack:
+
+        def made(who: Person) -> TrueFoundry:
+            connections = stack.enter_context(httpx.Client())
+            return TrueFoundry(base_url=server, api_key=who.token, httpx_client=connections)
+
+        yield made
+
+
+@pytest.fixture
+def ann(world: World) -> Person:
+    return person(world, "ann@example.com")
+
+
+@pytest.fixture
+def bob(world: World) -> Person:
+    return person(world, "bob@example.com")
