@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
 from api import access_shapes as shapes
 from api.callers import Caller, TheRuntime
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Text
 from api.shapes import page
+from core.errors import InvalidInput
 from services import holdings, team_views, teams
 
 router = APIRouter(prefix="/api/svc/v1", tags=["teams"])
@@ -21,6 +22,15 @@ class PutTeam(BaseModel):
 
     manifest: dict[str, Any]
     dryRun: bool | None = False  # noqa: N815 - the wire's spelling
+
+
+def _refuse_filter(conditions: Annotated[Text | None, Query(alias="filter")] = None) -> None:
+    """Better than an answer with more in it than was asked for."""
+    if conditions is not None:
+        raise InvalidInput("filter", "people of a team are not filtered; leave it out")
+
+
+Unfiltered = Annotated[None, Depends(_refuse_filter)]
 
 
 @router.get("/teams/user")
@@ -62,7 +72,12 @@ def delete(team_id: str, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
 
 @router.get("/teams/{team_id}/members")
 def members(
-    team_id: str, runtime: TheRuntime, actor: Caller, limit: Limit = 100, offset: Offset = 0
+    team_id: str,
+    runtime: TheRuntime,
+    actor: Caller,
+    _: Unfiltered,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     """Everybody in the team, by e-mail; its managers too."""
     people, total = team_views.list_members(runtime, actor, team_id, limit=limit, offset=offset)
@@ -72,7 +87,12 @@ def members(
 
 @router.get("/teams/{team_id}/managers")
 def managers(
-    team_id: str, runtime: TheRuntime, actor: Caller, limit: Limit = 100, offset: Offset = 0
+    team_id: str,
+    runtime: TheRuntime,
+    actor: Caller,
+    _: Unfiltered,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     """Those who decide who is in the team, by e-mail."""
     people, total = team_views.list_members(

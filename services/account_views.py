@@ -20,6 +20,8 @@ from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, find_locked, mine
 
+_FEW = 1_000  # so many names are read to spare counting them
+
 
 @dataclass(frozen=True)
 class AccountView:
@@ -112,15 +114,16 @@ def _page_of_names(
 ) -> tuple[Sequence[str], int]:
     """A page of names and how many there are: read from the names' index alone.
 
-    The index is walked once where the page or the count can be had without another walk, and
-    from the nearer end.
+    The index is walked once where a walk finds them all, and otherwise from the nearer end.
     """
     names = select(VirtualAccount.name).where(*matching)
     forward = names.order_by(VirtualAccount.name)
     counted = select(func.count()).select_from(VirtualAccount).where(*matching)
-    if not offset:
-        page = session.scalars(forward.limit(limit)).all()
-        return page, len(page) if len(page) < limit else session.scalar(counted) or 0
+    if offset < _FEW:
+        most = offset + limit + _FEW
+        found = session.scalars(forward.limit(most)).all()
+        total = len(found) if len(found) < most else session.scalar(counted) or 0
+        return found[offset : offset + limit], total
     total = session.scalar(counted) or 0
     size = min(limit, total - offset)
     if size <= 0:

@@ -18,7 +18,13 @@ from core.parsing import parse
 from core.roles import TENANT_ADMIN, TENANT_MEMBER, TENANT_TYPES
 from models import GrantRow, SubjectKind, TeamMember, Tenant, User
 from services.entitlements import demand_unshared
-from services.granting import Subject, Wish, forget_subject, settle_grants
+from services.granting import (
+    Subject,
+    Wish,
+    forget_resource,
+    forget_subject,
+    settle_grants,
+)
 from services.outbox import Outbox
 from services.permits import grants_of
 from services.runtime import Runtime
@@ -136,6 +142,7 @@ def delete_user(runtime: Runtime, actor: Actor, user_id: str, *, tenant: str | N
         roles = views_of(session, own, [user])[0].roles
         with an_admin_stays(session, own):
             forget_subject(session, own.id, user.id)
+            forget_resource(session, own.id, "user", f"user:{user.email}")
             session.delete(user)
         audit_user(outbox, actor, "user.deleted", user, {"roles": roles})
 

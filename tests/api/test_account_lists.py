@@ -15,6 +15,7 @@ from core.ids import new_id
 from models import Team
 from services import tokens
 from tests.api.calls import put
+from tests.benchmarks.field import plant
 from tests.support.world import World
 
 PATH = "/api/svc/v1/virtual-accounts"
@@ -259,3 +260,22 @@ def test_every_account_is_listed_with_its_own_tokens(client: TrueFoundry, world:
     for account in made:
         shown = [jwt.id for jwt in listed[str(account.id)].jwts or []]
         assert shown == [str(row.id) for row in reversed(world.tokens(account))]
+
+
+@pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)
+def test_a_page_far_into_a_long_list_holds_what_belongs_there(http: httpx.Client, world: World):
+    plant(world, 2_300, due_at=world.clock.now())
+    everything = [f"bot-{number:07}" for number in range(2_300)] + ["keyturn-admin"]
+
+    def page(offset: int, **asked: str) -> tuple[list[str], int]:
+        params = {"offset": str(offset), "limit": "20", **asked}
+        answer = http.get(PATH, params=params).json()
+        found = [account["manifest"]["name"] for account in answer["data"]]
+        return found, answer["pagination"]["total"]
+
+    offsets = (0, 990, 1_000, 1_200, 2_281, 2_290, 2_300, 2_301, 9_999)
+    assert [page(offset) for offset in offsets] == [
+        (everything[offset : offset + 20], 2_301) for offset in offsets
+    ]
+    assert page(5, nameSearchQuery="bot-00022") == (everything[2_205:2_225], 100)
+    assert page(2_285, nameSearchQuery="bot-") == (everything[2_285:2_300], 2_300)

@@ -67,6 +67,15 @@ def test_members_are_listed_page_by_page(client: TrueFoundry, ann: Person, bob: 
     assert [slugs(page.items or []) for page in pages.iter_pages()] == [[ann.email], [bob.email]]
 
 
+def test_members_are_not_filtered_without_saying_so(client: TrueFoundry, ann: Person):
+    team = put(client, members=[ann.email])
+    only_bob = '{"column": "email", "op": "EQUAL", "value": "bob@example.com"}'
+
+    for listed in (client.teams.list_members, client.teams.list_managers):
+        error = refused(422, lambda listed=listed: listed(team.id, filter=only_bob))
+        assert error.body["details"] == [{"field": "filter"}]
+
+
 def test_addresses_are_the_same_however_they_are_capitalised(client: TrueFoundry, ann: Person):
     team = put(client, members=["Ann@Example.com"])
 

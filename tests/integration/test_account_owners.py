@@ -199,6 +199,22 @@ def test_nobody_takes_a_name_with_which_something_is_shared(
     take(stage.admin, stage)
 
 
+def test_nobody_puts_themselves_into_a_team_with_which_more_is_shared(world: World):
+    world.integration(
+        "custom", "files", "secret-store/custom/file", authorized_subjects=["team:payments"]
+    )
+    stage = Stage(world, world.tenant_id, "acme")
+    for email in (ANN, EVE):
+        stage.person(email)
+    stage.team(stage.admin, "payments", [ANN], [])
+    stage.role(stage.admin, "team-keeper", "account", ["team:manage"])
+    stage.bind(stage.admin, f"user:{EVE}", "team-keeper", "tenant")
+
+    with pytest.raises(Forbidden, match="provider-integration:use"):
+        stage.team(stage.actor(EVE), "payments", [ANN], [EVE])
+    stage.team(stage.actor(ANN), "payments", [ANN], [EVE])
+
+
 def test_a_role_on_a_team_does_not_let_its_holder_use_what_is_shared_with_the_team(stage: Stage):
     stage.bind(stage.admin, f"user:{BOB}", "team-admin", "team:ops")
 
