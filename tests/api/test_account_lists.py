@@ -262,7 +262,7 @@ def test_every_account_is_listed_with_its_own_tokens(client: TrueFoundry, world:
         assert shown == [str(row.id) for row in reversed(world.tokens(account))]
 
 
-@pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
 def test_a_page_far_into_a_long_list_holds_what_belongs_there(http: httpx.Client, world: World):
     plant(world, 2_300, due_at=world.clock.now())
     everything = [f"bot-{number:07}" for number in range(2_300)] + ["keyturn-admin"]

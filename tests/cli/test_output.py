@@ -32,12 +32,15 @@ COMMANDS = [
     "recover --yes",
     "audit list",
     "audit verify",
+    "apply -f bot.yaml",
+    "apply -f bot.yaml --dry-run",
 ]
 WITHOUT_JSON = [
     "accounts pause ci-bot",
     "accounts resume ci-bot",
     "tenants create globex --email bob@example.com",
     "admin bootstrap --tenant acme --out admin-token",
+    "admin reset --email ann@example.com --out admin-token",
     "clock trust",
     "audit export",
 ]
@@ -56,8 +59,12 @@ WILD = "[red]\x1b[31m\x1b]0;owned\x07\r\u202e:key:\\"
 
 
 @pytest.fixture
-def busy(keyturn: Keyturn, world: World) -> Keyturn:
-    """With an account, a store and a lane in trouble."""
+def busy(
+    keyturn: Keyturn, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Keyturn:
+    """With an account, a store and a lane in trouble, and a manifest where it is said."""
+    (tmp_path / "bot.yaml").write_text("type: virtual-account\nname: bot\n")
+    monkeypatch.chdir(tmp_path)
     fqn, store = world.store()
     store.fail(DestinationRefused(f"refused by {WILD}"))
     world.create("ci-bot", auto_rotate=HOURLY, secret_store_config=stored(fqn))
@@ -75,11 +82,7 @@ def test_json_is_one_document_and_nothing_else(busy: Keyturn, command: str):
 
 
 @pytest.mark.parametrize("command", COMMANDS + WITHOUT_JSON)
-def test_no_command_prints_a_token_that_was_not_asked_for(
-    busy: Keyturn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
-):
-    monkeypatch.chdir(tmp_path)
-
+def test_no_command_prints_a_token_that_was_not_asked_for(busy: Keyturn, command: str):
     ended = busy(*command.split())
 
     assert ended.code == 0
