@@ -28,6 +28,9 @@ class EventType(StrEnum):
     COPY_REQUESTED = "copy.requested"
     SYNC_FAILED = "sync.failed"
     SYNC_RECOVERED = "sync.recovered"
+    SYNC_DRIFTED = "sync.drifted"
+    COPY_KEPT = "copy.kept"
+    CHECK_REQUESTED = "check.requested"
     LANE_PAUSED = "lane.paused"
     LANE_RESUMED = "lane.resumed"
     CLOCK_JUMPED = "clock.jumped"
@@ -48,6 +51,9 @@ SEVERITY = {
     EventType.COPY_REQUESTED: Severity.INFO,
     EventType.SYNC_FAILED: Severity.WARNING,
     EventType.SYNC_RECOVERED: Severity.INFO,
+    EventType.SYNC_DRIFTED: Severity.WARNING,
+    EventType.COPY_KEPT: Severity.WARNING,
+    EventType.CHECK_REQUESTED: Severity.INFO,
     EventType.LANE_PAUSED: Severity.CRITICAL,
     EventType.LANE_RESUMED: Severity.INFO,
     EventType.CLOCK_JUMPED: Severity.CRITICAL,
@@ -65,6 +71,8 @@ TOLD = frozenset(
         EventType.ROTATION_FAILED,
         EventType.SYNC_FAILED,
         EventType.SYNC_RECOVERED,
+        EventType.SYNC_DRIFTED,
+        EventType.COPY_KEPT,
         EventType.LANE_PAUSED,
         EventType.ACCOUNT_EXPIRED,
         EventType.TOKEN_REVOKED,

@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
     TypeAdapter,
     model_validator,
 )
@@ -22,6 +20,7 @@ from core.fields import Day, Name, Part, end_of
 from core.notice_targets import NoticeTarget
 from core.parsing import parse
 from core.policy import Policy, check_schedule, check_timezone
+from core.store_places import StorePlace
 
 
 class AutoRotate(Part):
@@ -58,38 +57,6 @@ class Permission(Part):
     resource_fqn: Annotated[str, StringConstraints(min_length=1, max_length=500)]
     resource_type: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     role_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-
-
-class StoreConfig(Part):
-    """One place in a secret store where the token is kept."""
-
-    type: Literal["secret-store"] = "secret-store"
-    integration_fqn: str
-    secret_path: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    required: bool = True
-    adopt: bool = False
-
-
-class GroupConfig(Part):
-    """One key of a group in the built-in secret store where the token is kept."""
-
-    type: Literal["tfy-secrets"]
-    secret_group: Annotated[str, StringConstraints(min_length=1, max_length=300)]
-    key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    required: bool = True
-    adopt: bool = False
-
-
-def _store(given: Any) -> str:
-    own = StoreConfig.model_fields["type"].default
-    kind = given.get("type", own) if isinstance(given, dict) else getattr(given, "type", own)
-    return kind if isinstance(kind, str) else "other"
-
-
-StorePlace = Annotated[
-    Annotated[StoreConfig, Tag("secret-store")] | Annotated[GroupConfig, Tag("tfy-secrets")],
-    Discriminator(_store),
-]
 
 
 class OwnedBy(Part):

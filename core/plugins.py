@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from core.clock import Clock, HostClock
+from core.dial import Dialer
 from core.errors import Misconfigured, PluginNotInstalled, PluginUnknown
 from core.secret_store import SecretGroups
 
@@ -52,9 +53,17 @@ class Ports:
     """What the host lends to plugins."""
 
     clock: Clock = field(default_factory=HostClock)
+    network: Dialer | None = None
     file_root: Path | None = None
     ambient_credentials: bool = False
     secret_groups: SecretGroups | None = None
+
+    @property
+    def dialer(self) -> Dialer:
+        """How the outside is reached; refused where nothing may be called."""
+        if self.network is None:
+            raise Misconfigured("Nothing outside can be called from here.")
+        return self.network
 
     def own_folder(self) -> Path:
         """The folder that plugins may write below; refused unless the operator named one."""

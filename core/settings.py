@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.addresses import Network, parse_networks
+from core.dial import LOOPBACK
 from core.durations import Duration
 from core.errors import Misconfigured
 from core.sealing import MasterKey, MasterKeys
@@ -75,6 +76,26 @@ class Settings(BaseSettings):
         default=False,
         description="Whether integrations may use this host's own cloud identity.",
     )
+    excluded_networks: Networks = Field(
+        default=(),
+        description="Where integrations may not connect to, as addresses or networks separated "
+        "by commas, beside this host, link-local addresses and clouds' metadata services.",
+    )
+    allowed_networks: Networks = Field(
+        default=(),
+        description="Exceptions from what is refused by itself, such as 127.0.0.1 for a store "
+        "on this host. What is excluded stays excluded.",
+    )
+    outbound_proxy: SecretStr | None = Field(
+        default=None,
+        description="The HTTP proxy that integrations are called through: "
+        "http://user:password@host:3128. HTTPS_PROXY and its like are not read.",
+    )
+    proxy_resolves: bool = Field(
+        default=False,
+        description="The proxy is given names instead of checked addresses, and is trusted to "
+        "refuse internal ones: for hosts that cannot resolve outside names.",
+    )
     tick: Duration = Field(
         default=timedelta(seconds=1),
         description="How often beat looks for due work.",
@@ -127,6 +148,7 @@ class Settings(BaseSettings):
                 "data_dir": folder,
                 "file_root": self.file_root or folder / "files",
                 "ambient_credentials": True,
+                "allowed_networks": (*self.allowed_networks, *LOOPBACK),
             }
         )
 

@@ -32,10 +32,11 @@ class Event(OfTenant, Base):
 
 
 class Action(StrEnum):
-    """What a delivery does: write a copy, remove one, or tell somebody."""
+    """What a delivery does: write a copy, remove one, see what is there, or tell somebody."""
 
     PUT = "put"
     REMOVE = "remove"
+    CHECK = "check"
     NOTICE = "notice"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Float,
     ForeignKey,
@@ -178,7 +179,9 @@ class Place(OfTenant, Base):
     """One account's copy at one path and key of one integration.
 
     `revision` counts every write that should happen there; the store never goes back to a
-    lower one. `takes_over` names the place of a deleted account whose copy this one replaces.
+    lower one. `layout` is how the token is laid out there; none: bare. From
+    `check_at` on the store is asked what it holds; `drift` is what it held instead, if anything.
+    `takes_over` names the place of a deleted account whose copy this one replaces.
     """
 
     __tablename__ = "places"
@@ -193,6 +196,12 @@ class Place(OfTenant, Base):
         one_of("state", PlaceState),
         Index("ix_places_account", "account_id", "tenant_id"),
         Index("ix_places_lane", "lane_id"),
+        Index(
+            "ix_places_check",
+            "check_at",
+            postgresql_where=text("check_at IS NOT NULL"),
+            sqlite_where=text("check_at IS NOT NULL"),
+        ),
         Index(
             "uq_places_path",
             "integration_id",
@@ -211,13 +220,18 @@ class Place(OfTenant, Base):
     path: Mapped[str] = mapped_column(String(1024))
     key: Mapped[str] = mapped_column(String(256), default="")
     required: Mapped[bool] = mapped_column(default=True)
+    layout: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     adopt: Mapped[bool] = mapped_column(default=False)
+    keep_copy: Mapped[bool] = mapped_column(default=False)
     state: Mapped[PlaceState] = mapped_column(Name(PlaceState), default=PlaceState.ACTIVE)
     takes_over: Mapped[UUID | None]
     revision: Mapped[int] = mapped_column(default=0)
     confirmed_revision: Mapped[int] = mapped_column(default=0)
     confirmed_generation: Mapped[int] = mapped_column(default=0)
     confirmed_at: Mapped[datetime | None]
+    check_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]
+    drift: Mapped[str | None] = mapped_column(String(40))
     last_error: Mapped[str | None] = mapped_column(String(500))
 
 

@@ -23,6 +23,8 @@ _TITLES = {
     EventType.ROTATION_FAILED: "Rotation failed",
     EventType.SYNC_FAILED: "Store not updated",
     EventType.SYNC_RECOVERED: "Store up to date again",
+    EventType.SYNC_DRIFTED: "Store changed by somebody else",
+    EventType.COPY_KEPT: "Token left in a store",
     EventType.LANE_PAUSED: "Sending paused",
 }
 
@@ -41,6 +43,8 @@ _HEADLINES = {
     EventType.ROTATION_FAILED: "{account}: its rotation failed: {error}",
     EventType.SYNC_FAILED: "{account}: {path} did not take the new token: {error}",
     EventType.SYNC_RECOVERED: "{account}: {path} has the new token now",
+    EventType.SYNC_DRIFTED: "{account}: {path} did not hold what it should: {found}",
+    EventType.COPY_KEPT: "{account}: a copy of its token stays at {path}, as was asked for",
     EventType.LANE_PAUSED: "Sending to {lane} is paused: {error}",
 }
 
@@ -58,6 +62,8 @@ _NEXT_STEPS = {
     EventType.ROTATION_FAILED: "Look at the account's policy and at the logs; it is retried.",
     EventType.SYNC_FAILED: "It will not be retried: change the path or the secret there, then "
     "sync now.",
+    EventType.SYNC_DRIFTED: "Find out who writes there beside Keyturn.",
+    EventType.COPY_KEPT: "Keyturn does not look after it any more: remove it once nobody reads it.",
     EventType.LANE_PAUSED: "Correct the credentials or the address, then resume the lane.",
 }
 _RETRIED = "It is retried by itself; look at the store if this lasts."
@@ -71,6 +77,8 @@ _LABELS = {
     "next_rotation_at": "Next rotation",
     "path": "Path",
     "lane": "Destination",
+    "found": "Found there",
+    "done": "What followed",
     "address": "Address",
     "by": "By",
     "error": "Error",

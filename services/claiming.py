@@ -57,6 +57,8 @@ class Claimed(NamedTuple):
     event_at: datetime
     facts: dict[str, Any]
     path: str | None
+    key: str | None
+    layout: dict[str, Any] | None
     adopt: bool | None
     takes_over: UUID | None
     place_revision: int | None
@@ -86,6 +88,8 @@ _COLUMNS = (
     Event.at,
     Event.facts,
     Place.path,
+    Place.key,
+    Place.layout,
     Place.adopt,
     Place.takes_over,
     Place.revision,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,9 +12,11 @@ from core.actors import Actor
 from core.errors import Conflict, InvalidInput, PlaceRefused
 from core.events import EventType
 from core.ids import new_id
-from core.manifests import GroupConfig, VirtualAccountManifest
+from core.layout import BARE
+from core.manifests import VirtualAccountManifest
 from core.plugins import Family
 from core.roles import Resource
+from core.store_places import GroupConfig, StorePlace
 from models import (
     Integration,
     Lane,
@@ -45,14 +48,24 @@ class Wanted:
     integration: Integration
     lane: Lane
     path: str
-    required: bool
-    adopt: bool
+    key: str
+    config: StorePlace
     group: Resource | None = None
+
+    @property
+    def spot(self) -> tuple[UUID, str, str]:
+        return self.integration.id, self.path, self.key
+
+    @property
+    def layout(self) -> dict[str, Any] | None:
+        """As the place's row keeps it."""
+        layout = self.config.layout
+        return None if layout == BARE else layout.model_dump(mode="json", exclude_none=True)
 
     def demand(self, actor: Actor) -> None:
         """Forbidden unless the actor may keep a token there."""
         if self.group is not None:
-            demand_place(actor, self.group, adopt=self.adopt)
+            demand_place(actor, self.group, adopt=self.config.adopt)
         else:
             demand_use(actor, self.integration)
 
@@ -65,7 +78,7 @@ def settle_places(
     manifest: VirtualAccountManifest,
     actor: Actor,
 ) -> list[Place]:
-    """Adds, changes and removes places; answers the new ones, which hold nothing yet.
+    """Adds, changes and removes places; answers those that do not hold yet what they should.
 
     Taking a place away, or no longer requiring it, releases in this commit what only it held.
     """
@@ -78,11 +91,8 @@ def settle_places(
     new = []
     kept: set[UUID] = set()
     for want in wanted:
-        place = next(
-            (p for p in existing if (p.integration_id, p.path) == (want.integration.id, want.path)),
-            None,
-        )
-        if place is None or (want.adopt and not place.adopt):
+        place = next((p for p in existing if (p.integration_id, p.path, p.key) == want.spot), None)
+        if place is None or (want.config.adopt and not place.adopt):
             want.demand(actor)
         if place is None:
             place = _add(session, outbox, account, want)
@@ -90,7 +100,11 @@ def settle_places(
         elif place.state is PlaceState.REMOVING:
             place.state = PlaceState.ACTIVE
             new.append(place)
-        place.required, place.adopt = want.required, want.adopt
+        elif place.layout != want.layout:
+            new.append(place)
+        place.layout = want.layout
+        place.required, place.adopt = want.config.required, want.config.adopt
+        place.keep_copy = want.config.keep_copy
         kept.add(place.id)
     remove_places(session, outbox, account, [p for p in existing if p.id not in kept])
     session.flush()
@@ -117,7 +131,7 @@ def remove_places(
         facts={"account": account.name, "cause": "removed", "kept": keep_copies},
     )
     for place in going:
-        if keep_copies:
+        if keep_copies or place.keep_copy:
             place.state = PlaceState.REMOVED
             outbox.supersede(place)
         else:
@@ -182,7 +196,7 @@ def _wanted(
     account: VirtualAccount,
     manifest: VirtualAccountManifest,
 ) -> list[Wanted]:
-    wanted: dict[tuple[UUID, str], Wanted] = {}
+    wanted: dict[tuple[UUID, str, str], Wanted] = {}
     tenant = session.get_one(Tenant, account.tenant_id)
     for number, store in enumerate(manifest.stores):
         where = "secret_store_config" if manifest.secret_store_config else _STORES.format(number)
@@ -201,17 +215,27 @@ def _wanted(
             path = plugin.place(named)
         except PlaceRefused as error:
             raise InvalidInput(said, str(error)) from None
-        if (integration.id, path) in wanted:
-            raise InvalidInput(said, "this place is named twice")
-        wanted[integration.id, path] = Wanted(
+        want = Wanted(
             integration=integration,
             lane=lane_for(session, integration, plugin),
             path=path,
-            required=store.required,
-            adopt=store.adopt,
+            key=_key(plugin, store, f"{where}.key"),
+            config=store,
             group=group_of_place(session, tenant, integration, path, said),
         )
+        if want.spot in wanted:
+            raise InvalidInput(said, "this place is named twice")
+        wanted[want.spot] = want
     return list(wanted.values())
+
+
+def _key(plugin: Sink, store: StorePlace, where: str) -> str:
+    if isinstance(store, GroupConfig):
+        return ""  # the key is the end of its path
+    try:
+        return plugin.key(store.key)
+    except PlaceRefused as error:
+        raise InvalidInput(where, str(error)) from None
 
 
 def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted) -> Place:
@@ -221,6 +245,7 @@ def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted
             Place.tenant_id == account.tenant_id,
             Place.integration_id == want.integration.id,
             Place.path == want.path,
+            Place.key == want.key,
             Place.state != PlaceState.REMOVED,
         )
         .with_for_update(key_share=True)
@@ -237,14 +262,16 @@ def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted
         integration_id=want.integration.id,
         lane_id=want.lane.id,
         path=want.path,
-        required=want.required,
-        adopt=want.adopt,
+        required=want.config.required,
+        adopt=want.config.adopt,
+        keep_copy=want.config.keep_copy,
+        layout=want.layout,
         takes_over=others[0].id if others else None,
         revision=0,
         confirmed_revision=0,
         confirmed_generation=0,
         state=PlaceState.ACTIVE,
-        key="",
+        key=want.key,
     )
     session.add(place)
     session.flush()

@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 
 from core.bell import Bell, SilentBell
 from core.clock import AnchoredClock, Clock
+from core.dial import AddressRules
 from core.plugins import Ports
 from core.settings import Settings
 from services.built_in_store import BuiltInStore
 from services.database import Database
 from services.keys import Keyring
 from services.opened import Opened
+from services.outbound import GuardedDialer
 from services.outbox import Outbox
 
 Result = TypeVar("Result")
@@ -83,6 +85,7 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
     keyring = Keyring(database, settings.keys(), clock)
     ports = Ports(
         clock=clock,
+        network=_dialer(settings),
         file_root=settings.file_root,
         ambient_credentials=settings.ambient_credentials,
         secret_groups=BuiltInStore(database, keyring, clock),
@@ -95,4 +98,13 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
         opened=Opened(keyring),
         ports=ports,
         bell=bell or SilentBell(),
+    )
+
+
+def _dialer(settings: Settings) -> GuardedDialer:
+    proxy = settings.outbound_proxy
+    return GuardedDialer(
+        AddressRules(excluded=settings.excluded_networks, allowed=settings.allowed_networks),
+        proxy=proxy.get_secret_value() if proxy else None,
+        proxy_resolves=settings.proxy_resolves,
     )

@@ -22,6 +22,7 @@ from core.errors import (
 )
 from core.events import Severity
 from core.ids import Mark
+from core.layout import Layout
 from core.plugins import Plugin
 from models import Action
 from notifiers.base import Notice, Notifier
@@ -100,7 +101,8 @@ def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch:
     assert claimed.path is not None
     assert claimed.place_id is not None
     if claimed.action is Action.REMOVE:
-        plugin.remove(Removal(claimed.path, claimed.place_id), runtime.ports)
+        removal = Removal(claimed.path, claimed.place_id, claimed.key or "")
+        plugin.remove(removal, runtime.ports)
         return Result.DONE
     if claimed.sealed is None or claimed.token_id is None:
         return Result.SUPERSEDED
@@ -122,6 +124,8 @@ def _copy(runtime: Runtime, claimed: Claimed, epoch: int) -> Copy:
         facts=_beside(claimed.facts),
         adopt=bool(claimed.adopt),
         replaces=frozenset({claimed.takes_over} if claimed.takes_over else ()),
+        key=claimed.key or "",
+        layout=Layout.model_validate(claimed.layout or {}),
     )
 
 

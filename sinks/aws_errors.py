@@ -111,7 +111,14 @@ def _plain(code: str) -> str:
 
 
 def unanswered(error: Exception) -> KeyturnError:
-    kind = type(error).__name__
+    """What it means that AWS did not answer."""
+    inner = error.kwargs.get("error") if isinstance(error, BotoCoreError) else None
+    if isinstance(inner, DestinationRefused):
+        return DestinationRefused(str(inner))  # as the dialer said
+    return _unanswered(error, type(error).__name__)
+
+
+def _unanswered(error: Exception, kind: str) -> KeyturnError:
     if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
         return Transient("AWS does not answer in time.")
     if isinstance(error, SSLError) and "VERIFY_FAILED" in str(error):

@@ -89,11 +89,11 @@ class Identity:
             is_refused = refused is not None and self._clients.get(service) is refused
             is_old = self._assumed is None or deadline.elapsed() >= self._renew_at
             if self.is_renewable and (is_old or is_refused):
-                self._assumed = self._assume(deadline)
+                self._assumed = self._assume(ports, deadline)
                 self._renew_at = deadline.elapsed() + _SESSION_SECONDS * 2 / 3
                 self._clients = {}  # other threads may still be calling with the old ones
             if service not in self._clients:
-                self._clients[service] = self._make(service, self._credentials())
+                self._clients[service] = self._make(service, self._credentials(), ports)
             return self._clients[service]
         finally:
             self._lock.release()
@@ -131,10 +131,10 @@ class Identity:
             }
         return self._assumed or {}
 
-    def _assume(self, deadline: Deadline) -> dict[str, str]:
+    def _assume(self, ports: Ports, deadline: Deadline) -> dict[str, str]:
         assert isinstance(self._auth, AssumedRoleAuth)
         external = {"ExternalId": self._auth.external_id} if self._auth.external_id else {}
-        sts = self._make("sts", {})
+        sts = self._make("sts", {}, ports)
         deadline.start_call()
         failure: Exception
         try:
@@ -161,11 +161,12 @@ class Identity:
             failure = DestinationRefused("AWS does not let Keyturn's host assume the role.")
         raise failure
 
-    def _make(self, service: str, credentials: dict[str, str]) -> Any:
+    def _make(self, service: str, credentials: dict[str, str], ports: Ports) -> Any:
         return make_client(
             service,
             self._region,
             credentials,
+            dialer=ports.dialer,
             endpoint_url=self._endpoint_of(service),
             trusted=self._trust.path if self._trust else None,
             timeout=self._timeout,

@@ -134,7 +134,7 @@ class AwsParameter(AwsCalls):
         return {"ResourceType": "Parameter", "ResourceId": self._name}
 
     def _put(self, copy: Copy, version: int, kms_key: str | None, **more: Any) -> int:
-        value = copy.token.get_secret_value()
+        value = copy.text.get_secret_value()
         answer = self.do(
             "put_parameter",
             Name=self._name,

@@ -75,7 +75,7 @@ class ParameterStoreSink(AwsSink):
         version = parameter.put(copy, after=found, kms_key=self.kms_arn)
         return _confirm(parameter, copy, version, expected=found.version + 1)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         """Somebody else's value in our parameter reads as revision 0."""
         found = self._parameter(path, ports).describe()
         return found.held if found else None

@@ -88,7 +88,7 @@ class AwsSecret(AwsCalls):
                 "create_secret",
                 Name=self._name,
                 Description="Managed by Keyturn",
-                SecretString=copy.token.get_secret_value(),
+                SecretString=copy.text.get_secret_value(),
                 ClientRequestToken=copy.mark.version_id(),
                 Tags=_pairs({**tags, **_bearings(copy)}),
                 **({"KmsKeyId": kms_key} if kms_key else {}),
@@ -107,7 +107,7 @@ class AwsSecret(AwsCalls):
             self.call(
                 "put_secret_value",
                 SecretId=self._name,
-                SecretString=copy.token.get_secret_value(),
+                SecretString=copy.text.get_secret_value(),
                 ClientRequestToken=copy.mark.version_id(),
             )
         except Refused as refused:

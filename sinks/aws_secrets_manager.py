@@ -83,7 +83,7 @@ class SecretsManagerSink(AwsSink):
             secret.put(copy)
         return _confirm(secret, copy)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         """Somebody else's value in our secret reads as revision 0."""
         found = self._secret(path, ports).describe()
         return None if found is None or found.is_scheduled else found.held

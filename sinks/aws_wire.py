@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from core.dial import Dialer
 from core.errors import DestinationRefused
 from sinks.aws_errors import UNANSWERED, refused, unanswered
 
@@ -25,6 +26,7 @@ def make_client(
     region: str,
     credentials: dict[str, str],
     *,
+    dialer: Dialer,
     endpoint_url: str | None,
     trusted: str | None,
     timeout: float,
@@ -39,11 +41,12 @@ def make_client(
         read_timeout=timeout * 2 / 3,
         max_pool_connections=16,
         user_agent_extra="keyturn",
+        proxies={},  # the dialer knows the operator's
     )
     kind = ""
     with _making:
         try:
-            return _host().client(  # type: ignore[call-overload] # the service is any
+            client = _host().client(  # type: ignore[call-overload] # the service is any
                 service,
                 region_name=region,
                 endpoint_url=endpoint_url,
@@ -53,7 +56,15 @@ def make_client(
             )
         except (BotoCoreError, ValueError) as error:
             kind = type(error).__name__
+        else:
+            return _guarded(client, dialer)
     raise DestinationRefused(f"AWS's client library does not take this configuration ({kind}).")
+
+
+def _guarded(client: Any, dialer: Dialer) -> Any:
+    """Connects where the dialer does: botocore has no public way to say so."""
+    client._endpoint.http_session._manager.pool_classes_by_scheme = dialer.pools()  # noqa: SLF001
+    return client
 
 
 def invoke(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:

@@ -10,13 +10,15 @@ Promises every sink keeps, each with a case in the conformance suite:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from datetime import timedelta
+from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from core.errors import PlaceRefused
 from core.ids import Mark
+from core.layout import BARE, Layout
 from core.plugins import Family, Plugin, Ports
 
 MANAGED_BY = "keyturn"
@@ -27,7 +29,8 @@ class Copy:
     """What a place should hold: the token, its mark, and what the store keeps beside it.
 
     `facts` are fixed with the revision, so a retry writes the same bytes. `replaces` names
-    places of deleted accounts whose copies this one may replace.
+    places of deleted accounts whose copies this one may replace. With a `key` the place is
+    that one entry of the secret at `path`; the others are somebody else's and stay.
     """
 
     path: str
@@ -36,6 +39,25 @@ class Copy:
     facts: Mapping[str, str] = field(default_factory=dict)
     adopt: bool = False
     replaces: frozenset[UUID] = frozenset()
+    key: str = ""
+    layout: Layout = BARE
+
+    @property
+    def text(self) -> SecretStr:
+        """What is written, for a store that keeps one value."""
+        return self.layout.text(self.token, self.facts)
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """What is written, for a store whose secrets have named entries. Holds the token."""
+        if self.key:
+            return {self.key: self.text.get_secret_value()}
+        return self.layout.entries(self.token, self.facts)
+
+    @property
+    def where(self) -> str:
+        """The place as people read it."""
+        return f"{self.path} [{self.key}]" if self.key else self.path
 
     def may_follow(self, held: Mark | None) -> bool:
         """Whether this copy may go over what bears `held`; PlaceRefused if that is foreign.
@@ -46,13 +68,13 @@ class Copy:
             if self.adopt:
                 return True
             raise PlaceRefused(
-                f"{self.path} holds a secret that Keyturn did not write; "
+                f"{self.where} holds a secret that Keyturn did not write; "
                 "move it away, or set `adopt: true` to let Keyturn replace it."
             )
         if held.place != self.mark.place:
             if held.place in self.replaces or self.adopt:
                 return True
-            raise PlaceRefused(f"{self.path} is written by another account of Keyturn.")
+            raise PlaceRefused(f"{self.where} is written by another account of Keyturn.")
         return held <= self.mark
 
     def metadata(self) -> dict[str, str]:
@@ -66,6 +88,7 @@ class Removal:
 
     path: str
     place: UUID
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,10 +106,28 @@ class Sink(Plugin):
     """One secret store."""
 
     family: ClassVar[Family] = Family.SINK
+    # How often the store bears a new version of one secret; the page of its limit is named there.
+    shortest_interval: ClassVar[timedelta] = timedelta(0)
+    # How long those who read it usually keep what they read.
+    usual_refresh: ClassVar[timedelta] = timedelta(0)
+
+    on_drift: Literal["repair", "report"] = Field(
+        default="repair",
+        description="What follows if the store holds something else than it should.",
+    )
 
     def place(self, path: str) -> str:
         """The one way to write `path` in this store; PlaceRefused says what is allowed."""
         return path.strip("/")
+
+    def key(self, given: str | None) -> str:
+        """The key of a place within its secret, "" for the whole of it; PlaceRefused."""
+        if given:
+            raise PlaceRefused(
+                f"{self.title} keeps one value per secret: leave the key out, or give "
+                "`form: json` to choose how it is named"
+            )
+        return ""
 
     def put(self, copy: Copy, ports: Ports) -> Held:
         """Makes the store hold this copy and answers what it holds then.
@@ -95,8 +136,11 @@ class Sink(Plugin):
         """
         raise NotImplementedError
 
-    def read(self, path: str, ports: Ports) -> Held | None:
-        """What the store holds there, by its cheapest call; None if nothing."""
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
+        """What the store holds there, by its cheapest call; None if nothing.
+
+        Somebody else's value beside our mark reads as revision 0, where the store tells it.
+        """
         raise NotImplementedError
 
     def remove(self, removal: Removal, ports: Ports) -> None:

@@ -49,7 +49,7 @@ class FileSink(Sink):
 
     def put(self, copy: Copy, ports: Ports) -> Held:
         path = self._path(copy.path, ports)
-        text = copy.token.get_secret_value() + "\n"
+        text = copy.text.get_secret_value().removesuffix("\n") + "\n"
         try:
             held = self._held(path)
             if path.exists() and not copy.may_follow(held) and held is not None:
@@ -62,7 +62,7 @@ class FileSink(Sink):
             raise _ours(error, path) from None
         return self.read(copy.path, ports) or Held(mark=None)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         file = self._path(path, ports)
         try:
             if not file.exists():

@@ -80,7 +80,7 @@ class GenericSink(Sink):
         secret.write(copy, stored)
         return _confirm(secret.stored(), copy)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         """Somebody else's value beside our mark reads as revision 0, where the store tells it."""
         stored = self._stored(self._secret(path, ports))
         return stored.held if stored else None
@@ -108,14 +108,14 @@ class GenericSink(Sink):
     def _secret(self, path: str, ports: Ports) -> GenericSecret:
         deadline = Deadline(ports.clock, limit=self.pace.send_limit, call=self.timeout)
         full = f"{self.root_path}/{path}" if self.root_path else path
-        return GenericSecret(self._connected(), deadline, full)
+        return GenericSecret(self._connected(ports), deadline, full)
 
-    def _connected(self) -> Wire:
+    def _connected(self, ports: Ports) -> Wire:
         with self._lock:
             if self._wire is None:
                 headers = self.auth_data.headers
                 given = {name: value.get_secret_value() for name, value in headers.items()}
-                self._wire = Wire(self.base_url, given, self.ca_bundle)
+                self._wire = Wire(ports.dialer, self.base_url, given, self.ca_bundle)
             return self._wire
 
 
@@ -134,7 +134,7 @@ def _confirm(stored: Stored | None, copy: Copy) -> Held:
     """What the store holds now; Transient if that is not this copy, or a newer one."""
     if stored is None:
         raise Transient("The store does not show yet what was written, or it was removed.")
-    if not stored.metadata and stored.value == copy.token:
+    if not stored.metadata and stored.value == copy.text:
         raise DestinationRefused(
             "The store does not keep `metadata`, by which Keyturn knows its own copies."
         )

@@ -45,7 +45,7 @@ class Stored:
     def bears(self, copy: Copy) -> bool:
         """Whether it is just this copy."""
         told = self.metadata.get(_FINGERPRINT)
-        return self.mark == copy.mark and told == fingerprint(copy.token)
+        return self.mark == copy.mark and told == fingerprint(copy.text)
 
 
 class GenericSecret:
@@ -79,8 +79,8 @@ class GenericSecret:
         if after is None and not is_blind:
             condition = {"If-None-Match": "*"}
         document = {
-            "value": copy.token.get_secret_value(),
-            "metadata": {**copy.metadata(), _FINGERPRINT: fingerprint(copy.token)},
+            "value": copy.text.get_secret_value(),
+            "metadata": {**copy.metadata(), _FINGERPRINT: fingerprint(copy.text)},
         }
         key = {"Idempotency-Key": _key(copy, after)}
         try:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 from urllib3 import Timeout
 
+from core.dial import Dialer
 from core.errors import DestinationRefused, PlaceRefused, SendFailed, Transient
 from sinks.deadline import Deadline, asked_to_wait
 from sinks.endpoint import TrustFile
@@ -48,15 +48,15 @@ class Missing(Exception):
 class Wire:
     """A store with one set of headers; every send of an integration shares it."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str], ca_bundle: str | None) -> None:
+    def __init__(
+        self, dialer: Dialer, base_url: str, headers: Mapping[str, str], ca_bundle: str | None
+    ) -> None:
         self._base_url = base_url.rstrip("/")
         self._trust = TrustFile(ca_bundle) if ca_bundle else None
-        self._session = requests.Session()
+        self._session = dialer.session()
         self._session.headers.clear()
         self._session.headers.update({"Accept": "application/json", "User-Agent": "keyturn"})
         self._session.headers.update(headers)
-        self._session.auth = lambda request: request  # otherwise requests looks into .netrc
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def call(
         self,
@@ -76,7 +76,7 @@ class Wire:
                 f"{self._base_url}/{path}",
                 json=document,
                 headers=dict(headers or {}),
-                timeout=Timeout(total=deadline.call),  # type: ignore[arg-type] # urllib3's will do
+                timeout=Timeout(total=deadline.call),  # urllib3's will do
                 verify=self._trust.path if self._trust else True,  # before the host's own bundle
                 allow_redirects=False,  # the headers would go along to anybody
                 stream=True,

@@ -49,10 +49,10 @@ class SecretGroupSink(Sink):
             if not copy.may_follow(held):
                 return Held(held, str(stored.version))
         if stored is None or mark_of(stored.metadata) != copy.mark:
-            store.put_version(self.tenant, group, key, copy.token, copy.metadata(), after=stored)
+            store.put_version(self.tenant, group, key, copy.text, copy.metadata(), after=stored)
         return self.read(copy.path, ports) or Held(mark=None)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         try:
             group, key = split_path(path)
         except ValueError:  # nothing can be there

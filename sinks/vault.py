@@ -5,6 +5,7 @@ makes every crash harmless: first whose it is, then the data, then which revisio
 """
 
 import hmac
+import json
 import threading
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
@@ -91,7 +92,7 @@ class VaultSink(Sink):
             return stored.held
         if stored is None or stored.mark is None or stored.mark.place != copy.mark.place:
             stored = _claim(secret, copy)
-        document = {"token": copy.token.get_secret_value()}
+        document = copy.entries
         version = stored.version
         if not (version and _agree(secret.document(), document)):
             version = secret.write(document, cas=version)
@@ -101,7 +102,7 @@ class VaultSink(Sink):
             return stored.held  # nothing was written, all of it was read just now
         return _confirm(secret, copy, version)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         stored = self._secret(path, ports).stored()
         return None if stored is None or stored.is_gone else stored.held
 
@@ -119,18 +120,22 @@ class VaultSink(Sink):
 
     def _secret(self, path: str, ports: Ports) -> VaultSecret:
         return VaultSecret(
-            self._connected(),
+            self._connected(ports),
             ports.clock,
             Deadline(ports.clock, limit=self.pace.send_limit, call=self.timeout),
             mount=self.kv_mount_path,
             path=f"{self.root_path}/{path}" if self.root_path else path,
         )
 
-    def _connected(self) -> Connection:
+    def _connected(self, ports: Ports) -> Connection:
         with self._lock:
             if self._connection is None:
                 self._connection = Connection(
-                    self.vault_url.rstrip("/"), self.namespace, self.auth_data, self.ca_bundle
+                    ports.dialer,
+                    self.vault_url.rstrip("/"),
+                    self.namespace,
+                    self.auth_data,
+                    self.ca_bundle,
                 )
             return self._connection
 
@@ -157,7 +162,5 @@ def _confirm(secret: VaultSecret, copy: Copy, version: int) -> Held:
 
 def _agree(held: Any, document: dict[str, str]) -> bool:
     """Whether the stored data are exactly the document; takes as long wherever they differ."""
-    token = held.get("token") if isinstance(held, dict) and len(held) == 1 else None
-    return isinstance(token, str) and hmac.compare_digest(
-        token.encode(), document["token"].encode()
-    )
+    stored = json.dumps(held, sort_keys=True).encode()
+    return hmac.compare_digest(stored, json.dumps(document, sort_keys=True).encode())

@@ -11,6 +11,7 @@ from hvac.api.secrets_engines import KvV2
 from hvac.utils import format_url
 
 from core.clock import Clock
+from core.dial import Dialer
 from core.errors import DestinationRefused, PlaceRefused
 from core.ids import Mark
 from sinks.base import Held, mark_of
@@ -46,6 +47,7 @@ class Connection:
 
     def __init__(
         self,
+        dialer: Dialer,
         url: str,
         namespace: str | None,
         auth: TokenAuth | AppRoleAuth,
@@ -55,7 +57,7 @@ class Connection:
         self.namespace = namespace
         self.login = Login(auth)
         self._trust = TrustFile(ca_bundle) if ca_bundle else None
-        self.session = open_session(self._trust)
+        self.session = open_session(dialer, self._trust)
 
     def close(self) -> None:
         self.session.close()

@@ -7,6 +7,7 @@ import requests
 from hvac.adapters import RawAdapter
 from urllib3 import Timeout
 
+from core.dial import Dialer
 from sinks.deadline import Deadline
 from sinks.endpoint import TrustFile
 from sinks.vault_errors import json_of, refused, unreached
@@ -53,11 +54,10 @@ class Wire(RawAdapter):  # type: ignore[misc] # hvac has no types
         raise failure  # outside the handler: the original's request holds the token
 
 
-def open_session(trust: TrustFile | None) -> requests.Session:
+def open_session(dialer: Dialer, trust: TrustFile | None) -> requests.Session:
     """Connections that several threads may share; the host's own logins are not used."""
-    session = requests.Session()
+    session: requests.Session = dialer.session()
     session.verify = trust.path if trust else True
-    session.auth = lambda request: request  # otherwise requests looks into .netrc
     return session
 
 

@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("at", instant(), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'lane.paused', 'lane.resumed', 'clock.jumped')",
+            "type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'sync.drifted', 'copy.kept', 'check.requested', 'lane.paused', 'lane.resumed', 'clock.jumped')",
             name=op.f("ck_events_type"),
         ),
         sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_events")),
@@ -420,13 +420,18 @@ def upgrade() -> None:
         sa.Column("path", sa.String(length=1024), nullable=False),
         sa.Column("key", sa.String(length=256), nullable=False),
         sa.Column("required", sa.Boolean(), nullable=False),
+        sa.Column("layout", sa.JSON(), nullable=True),
         sa.Column("adopt", sa.Boolean(), nullable=False),
+        sa.Column("keep_copy", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(40), nullable=False),
         sa.Column("takes_over", sa.Uuid(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("confirmed_revision", sa.Integer(), nullable=False),
         sa.Column("confirmed_generation", sa.Integer(), nullable=False),
         sa.Column("confirmed_at", instant(), nullable=True),
+        sa.Column("check_at", instant(), nullable=True),
+        sa.Column("checked_at", instant(), nullable=True),
+        sa.Column("drift", sa.String(length=40), nullable=True),
         sa.Column("last_error", sa.String(length=500), nullable=True),
         sa.CheckConstraint(
             "state IN ('active', 'removing', 'removed')", name=op.f("ck_places_state")
@@ -450,6 +455,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_places_account", "places", ["account_id", "tenant_id"], unique=False)
     op.create_index("ix_places_lane", "places", ["lane_id"], unique=False)
+    op.create_index(
+        "ix_places_check",
+        "places",
+        ["check_at"],
+        unique=False,
+        postgresql_where=sa.text("check_at IS NOT NULL"),
+        sqlite_where=sa.text("check_at IS NOT NULL"),
+    )
     op.create_index(
         "uq_places_path",
         "places",
@@ -509,7 +522,7 @@ def upgrade() -> None:
         sa.Column("created_at", instant(), nullable=False),
         sa.Column("settled_at", instant(), nullable=True),
         sa.CheckConstraint(
-            "action IN ('put', 'remove', 'notice')", name=op.f("ck_deliveries_action")
+            "action IN ('put', 'remove', 'check', 'notice')", name=op.f("ck_deliveries_action")
         ),
         sa.CheckConstraint(
             "state IN ('pending', 'sending', 'done', 'superseded', 'failed')",

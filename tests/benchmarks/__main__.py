@@ -84,7 +84,7 @@ def _idle() -> list[str]:
     return [
         "## A tick with nothing due",
         "",
-        "Rotate, sweep, expire and tell, one after the other; median of 200.",
+        "Rotate, sweep, expire, tell and chain, one after the other; median of 200.",
         "",
         "| | ms |",
         "|---|---:|",

@@ -1,10 +1,11 @@
 """The built-in secret store as a sink's counterpart: a whole Keyturn on SQLite behind it."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
 from core.errors import Transient
 from core.plugins import Ports
@@ -14,7 +15,7 @@ from models import Secret, SecretGroup, SecretVersion
 from services import secret_groups
 from services.secret_values import open_version
 from sinks.base import Sink
-from tests.conformance.sink_bench import PATH, Bench
+from tests.conformance.sink_bench import OVER_A_NETWORK, PATH, Bench
 from tests.support.world import World, new_world
 
 _GROUP = "app"
@@ -43,6 +44,20 @@ class BuiltInBench(Bench):
 
     kind = "custom/secret-groups"
     page = "secret-groups.md"
+    inapplicable: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (
+                *OVER_A_NETWORK,
+                "test_wrong_credentials_are_the_destination_s_problem",
+                "test_credentials_that_end_in_the_middle_of_a_send_are_replaced",
+                "test_a_value_that_is_too_large_is_that_place_s_problem",
+            ),
+            "it is Keyturn's own database: no service is called, no credentials are needed",
+        ),
+        "test_an_adoption_that_crashed_is_finished_although_adopt_was_taken_back": (
+            "value and mark are one commit: an adoption that failed has not begun"
+        ),
+    }
     bad_paths = ("", "/", "app", "app/", "App/key", "app/a b", "app/a/b", "app/a\0b")
     opened: ExitStack = field(default_factory=ExitStack)
     world: World | None = None

@@ -8,16 +8,11 @@ import pytest
 import structlog
 
 from core import logs
+from tests.conformance.aws_bench import AwsBench, ParameterStoreBench
 from tests.conformance.generic_bench import GenericBench
 from tests.conformance.sink_bench import CANARY, Bench, ServiceBench, be_a_host
-from tests.conformance.sinks import (
-    BENCHES,
-    INAPPLICABLE,
-    AwsBench,
-    ParameterStoreBench,
-    VaultBench,
-    registered,
-)
+from tests.conformance.sinks import BENCHES, registered
+from tests.conformance.vault_bench import VaultBench
 from tests.support.aws_double import AwsDouble
 from tests.support.generic_double import GenericDouble
 from tests.support.vault_double import VaultDouble
@@ -28,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         name = metafunc.function.__name__
         found = [kind for kind in registered() if kind in BENCHES]
-        applicable = [kind for kind in found if name not in INAPPLICABLE.get(kind, {})]
+        applicable = [kind for kind in found if name not in BENCHES[kind].inapplicable]
         metafunc.parametrize("store", applicable, indirect=True)
 
 

@@ -13,6 +13,7 @@ import trustme
 from core.errors import KeyturnError
 from core.plugins import Family, Ports, load
 from notifiers.base import Notice, Notifier
+from tests.support.lending import lent
 
 MISFORTUNES = (
     "throttled",
@@ -57,7 +58,7 @@ class Bench:
     def __init__(self) -> None:
         self._open = ExitStack()
         self.root = Path(self._open.enter_context(TemporaryDirectory()))
-        self.ports = Ports(file_root=self.root)
+        self.ports = lent(file_root=self.root)
 
     def __enter__(self) -> Self:
         return self

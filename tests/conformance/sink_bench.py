@@ -1,11 +1,13 @@
 """What a case needs of a sink's counterpart: look into it behind its back, make it misbehave."""
 
+import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,10 +19,12 @@ from core.ids import Mark
 from core.plugins import Family, Ports, load
 from sinks.base import Copy, Held, Sink
 from tests.support.http_double import Fault, Request
+from tests.support.lending import lent
 
 OURS = UUID("0192d3a4-0000-7000-8000-00000000000a")
 OTHERS = UUID("0192d3a4-0000-7000-8000-00000000000b")
 CANARY = "canary"
+DOCS = Path(__file__).parents[2] / "docs" / "sinks"
 PATH = "app/key"
 
 
@@ -47,6 +51,20 @@ def token(revision: int, *, epoch: int = 1, place: UUID = OURS) -> str:
     return copy(revision, epoch=epoch, place=place).token.get_secret_value()
 
 
+# The cases that only a service can have.
+OVER_A_NETWORK = (
+    "test_a_throttled_send_is_tried_again_when_the_store_says",
+    "test_a_store_out_of_order_is_tried_again",
+    "test_a_store_that_hangs_is_tried_again",
+    "test_a_connection_that_is_reset_is_tried_again",
+    "test_an_answer_that_was_lost_leaves_one_version_after_the_repeat",
+    "test_a_send_cut_off_at_any_call_is_finished_by_its_repeat",
+    "test_an_update_cut_off_at_any_call_is_finished_by_its_repeat",
+    "test_a_store_that_trickles_does_not_stretch_a_send_beyond_its_limit",
+    "test_a_name_that_turns_inward_is_refused_when_it_is_called",
+)
+
+
 @dataclass
 class Bench:
     """One sink's counterpart. `said` gathers what errors and checks said, to be searched."""
@@ -54,9 +72,10 @@ class Bench:
     kind: ClassVar[str]
     page: ClassVar[str]
     bad_paths: ClassVar[tuple[str, ...]] = ("", "a\0b")
+    inapplicable: ClassVar[Mapping[str, str]] = {}
     retry_after: ClassVar[float | None] = None
     credentials: ClassVar[tuple[str, ...]] = ()
-    ports: Ports = field(default_factory=Ports)
+    ports: Ports = field(default_factory=lent)
     said: list[str] = field(default_factory=list)
     made: list[Sink] = field(default_factory=list)
 
@@ -104,6 +123,10 @@ class Bench:
         """The value that a consumer reads."""
         raise NotImplementedError
 
+    def document(self, path: str = PATH) -> Any:
+        """The named values that a consumer reads, of a copy laid out as JSON."""
+        return json.loads(self.stored(path) or "null")
+
     def write_foreign(self, path: str = PATH) -> None:
         """Somebody else writes there, beside Keyturn."""
         raise NotImplementedError
@@ -140,6 +163,17 @@ class ServiceBench(Bench):
         self.double.release()
         super().finish()
         self.double.clear()
+
+    def elsewhere(self, host: str) -> dict[str, Any]:
+        """Answers a configuration by which the same service is called by another name."""
+        given = self.config()
+        named = {
+            field: given[field].replace("127.0.0.1", host)
+            for field in ("vault_url", "base_url", "endpoint_url")
+            if field in given
+        }
+        assert any(host in address for address in named.values())
+        return named
 
     def spoil(self, **how: Any) -> Fault:
         """Spoils the next call of any kind."""

@@ -7,12 +7,12 @@ import pytest
 import trustme
 
 from core.errors import DestinationRefused, KeyturnError, Misconfigured, PlaceRefused, Transient
-from core.plugins import Ports
 from sinks import aws_wire
 from sinks.aws_secrets_manager import SecretsManagerSink
 from tests.conformance.sink_bench import CANARY, PATH, copy
 from tests.support.aws_double import AwsDouble, operation
 from tests.support.http_double import Answer, HttpDouble, Request
+from tests.support.lending import lent
 from tests.support.manual_clock import ManualClock
 
 ROLE = {
@@ -20,7 +20,7 @@ ROLE = {
     "assumed_role_arn": "arn:aws:iam::210987654321:role/keyturn",
     "external_id": "tenant-7",
 }
-AMBIENT = Ports(ambient_credentials=True)
+AMBIENT = lent(ambient_credentials=True)
 
 
 class Anything(HttpDouble):
@@ -79,7 +79,7 @@ def test_a_role_without_external_id_is_assumed_without(aws_bench, aws):
 
 def test_a_role_is_assumed_anew_when_two_thirds_of_its_hour_are_over(aws_bench):
     clock = ManualClock()
-    ports = Ports(clock=clock, ambient_credentials=True)
+    ports = lent(clock=clock, ambient_credentials=True)
     sink = aws_bench.sink(auth_data=ROLE)
 
     sink.put(copy(1), ports)
@@ -237,4 +237,4 @@ def test_the_hosts_own_identity_is_shown_to_aws_only() -> None:
     sink = SecretsManagerSink(region="us-east-1", endpoint_url="https://aws.attacker.example")
 
     with pytest.raises(Misconfigured, match="shown to AWS only"):
-        sink.read("app/key", Ports(ambient_credentials=True))
+        sink.read("app/key", lent(ambient_credentials=True))

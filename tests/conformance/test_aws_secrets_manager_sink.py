@@ -10,8 +10,8 @@ from core.errors import PlaceRefused, Transient
 from core.ids import Mark
 from sinks.aws_secrets_manager import SecretsManagerSink
 from sinks.base import Removal
+from tests.conformance.aws_bench import AwsBench
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
-from tests.conformance.sinks import AwsBench
 from tests.support.aws_double import AwsDouble, operation
 
 NAME = f"keyturn/{PATH}"
@@ -36,7 +36,7 @@ def asked(aws: AwsDouble, named: str) -> dict[str, object]:
 def test_the_fields_are_those_of_the_public_sdk_and_a_few_of_our_own():
     theirs = set(AwsSecretsManager.model_fields) - {"type", "name", "authorized_subjects"}
     inherited = {"aws_account_id"}
-    ours = {"root_path", "recovery_window_days", "endpoint_url", "ca_bundle", "timeout"}
+    ours = {"root_path", "recovery_window_days", "endpoint_url", "ca_bundle", "timeout", "on_drift"}
 
     assert set(SecretsManagerSink.model_fields) == theirs | inherited | ours
 

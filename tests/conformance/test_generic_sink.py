@@ -31,7 +31,7 @@ def keys(generic: GenericDouble) -> list[str]:
 
 def test_the_fields_are_those_of_the_public_sdk_and_a_few_of_our_own():
     theirs = set(GenericSecretStoreIntegration.model_fields)
-    ours = {"root_path", "ca_bundle", "timeout"}
+    ours = {"root_path", "ca_bundle", "timeout", "on_drift"}
 
     assert set(GenericSink.model_fields) == theirs - {"type", "name", "authorized_subjects"} | ours
     assert set(HeaderAuth.model_fields) == set(CustomHeaderAuth.model_fields)

@@ -8,13 +8,13 @@ from truefoundry_sdk.types import AwsParameterStore
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
-from core.plugins import Ports
 from sinks.aws_parameter_store import ParameterStoreSink
 from sinks.base import Removal
+from tests.conformance.aws_bench import ParameterStoreBench
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
-from tests.conformance.sinks import ParameterStoreBench
 from tests.support.aws_double import AwsDouble, operation
 from tests.support.http_double import Answer
+from tests.support.lending import lent
 
 NAME = f"/keyturn/{PATH}"
 
@@ -44,7 +44,7 @@ def as_somebody_else(aws: AwsDouble, **what: object) -> None:
 def test_the_fields_are_those_of_the_public_sdk_and_a_few_of_our_own():
     theirs = set(AwsParameterStore.model_fields) - {"type", "name", "authorized_subjects"}
     inherited = {"aws_account_id"}
-    ours = {"root_path", "endpoint_url", "ca_bundle", "timeout"}
+    ours = {"root_path", "endpoint_url", "ca_bundle", "timeout", "on_drift"}
 
     assert set(ParameterStoreSink.model_fields) == theirs | inherited | ours
 
@@ -308,7 +308,7 @@ def test_an_endpoint_of_parameter_store_is_not_asked_for_credentials(
     parameter_bench, endpoint, sts
 ):
     sink = parameter_bench.sink(endpoint_url=endpoint)
-    sink._parameter(PATH, Ports())
+    sink._parameter(PATH, lent())
 
     assert sink._identity._endpoint_of("sts") == sts
     assert sink._identity._endpoint_of("ssm") == endpoint

@@ -6,11 +6,12 @@ import pytest
 
 from core.errors import PlaceRefused
 from core.ids import Mark
+from core.layout import Layout
 from core.plugins import MASK, Family, load
 from sinks.base import Removal
 from tests.conformance import test_sinks_in_trouble
-from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
-from tests.conformance.sinks import BENCHES, DOCS, INAPPLICABLE, registered
+from tests.conformance.sink_bench import CANARY, DOCS, OTHERS, OURS, PATH, copy, token
+from tests.conformance.sinks import BENCHES, registered
 
 
 def test_every_registered_sink_has_a_bench():
@@ -19,10 +20,10 @@ def test_every_registered_sink_has_a_bench():
 
 def test_every_inapplicable_case_exists_and_says_why():
     cases = {*globals(), *vars(test_sinks_in_trouble)}
-    named = [(case, why) for table in INAPPLICABLE.values() for case, why in table.items()]
+    tables = [bench.inapplicable for bench in BENCHES.values()]
+    named = [(case, why) for table in tables for case, why in table.items()]
 
     assert [case for case, why in named if case not in cases or not why] == []
-    assert set(INAPPLICABLE) <= set(BENCHES)
 
 
 def test_every_sink_is_documented_with_each_of_its_fields():
@@ -241,3 +242,21 @@ def test_an_unknown_field_is_refused_without_quoting_it(store):
         store.sink(typo=CANARY)
 
     store.said.append(str(refused.value))
+
+
+def test_a_copy_may_be_a_json_document_of_chosen_names(store):
+    fields = {"OPENAI_API_KEY": "token", "TURN": "generation", "OF": "account"}
+    layout = Layout(form="json", fields=fields)
+
+    store.put(copy(1, layout=layout))
+    store.put(copy(1, layout=layout))
+
+    said = {"OPENAI_API_KEY": token(1), "TURN": "1", "OF": "ci"}
+    assert store.document() == said
+    assert len(store.history()) == 1
+
+
+def test_a_copy_may_be_lines_as_programs_read_them_at_their_start(store):
+    store.put(copy(1, layout=Layout(form="dotenv")))
+
+    assert store.stored().splitlines() == [f"TFY_API_KEY={token(1)}", f"OPENAI_API_KEY={token(1)}"]

@@ -1,13 +1,16 @@
 """What every sink does when its store refuses, hangs, loses answers, or Keyturn dies halfway."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 
+from core.dial import AddressRules
 from core.errors import DestinationRefused, KeyturnError, PlaceRefused, SendFailed, Transient
 from core.ids import Mark
-from core.plugins import Ports
+from services.outbound import GuardedDialer
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
+from tests.support.lending import lent
 from tests.support.manual_clock import ManualClock
 
 
@@ -130,7 +133,7 @@ def test_a_store_that_trickles_does_not_stretch_a_send_beyond_its_limit(service)
     service.at_each_call(lambda: clock.pass_(seconds=21))
 
     with service.failing(Transient) as late:
-        sink.put(copy(1), Ports(clock=clock))
+        sink.put(copy(1), lent(clock=clock))
 
     assert "too slowly" in str(late.value)
     assert clock.elapsed() <= sink.pace.send_limit + 21
@@ -190,3 +193,21 @@ def test_the_check_of_a_sink_that_cannot_work_says_so(store):
         sink.check(ports)
 
     assert len(str(found.value).split()) > 2
+
+
+def test_a_name_that_turns_inward_is_refused_when_it_is_called(service):
+    outward, inward = "127.0.0.2", "127.0.0.1"  # nothing answers at the first
+    resolved = iter([outward, inward])
+    rules = AddressRules(allowed=[ip_network(outward)])
+    dialer = GuardedDialer(rules, resolve=lambda *_, **__: [(None, (next(resolved), 0))])
+    ports = lent(network=dialer)
+    service.double.clear()
+    sink = service.sink(**service.elsewhere("store.example.com"), timeout=0.5)
+
+    with service.failing(Transient):
+        sink.put(copy(1), ports)
+    with service.failing(DestinationRefused) as refused:
+        sink.put(copy(1), ports)
+
+    assert "own host" in str(refused.value)
+    assert service.double.requests == []

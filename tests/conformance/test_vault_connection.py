@@ -9,10 +9,10 @@ import trustme
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
-from core.plugins import Ports
 from sinks.deadline import asked_to_wait
 from sinks.vault import VaultSink
 from tests.conformance.sink_bench import CANARY, OURS, PATH, copy, token
+from tests.support.lending import lent
 from tests.support.manual_clock import ManualClock
 from tests.support.vault_double import VaultDouble
 
@@ -108,9 +108,9 @@ def test_a_private_authority_is_trusted_if_it_is_given():
         trusting = VaultSink(**config, ca_bundle=authority.cert_pem.bytes().decode())
         untrusting = VaultSink(**config)
 
-        held = trusting.put(copy(1), Ports())
+        held = trusting.put(copy(1), lent())
         with pytest.raises(DestinationRefused, match="give its CA as ca_bundle"):
-            untrusting.put(copy(1), Ports())
+            untrusting.put(copy(1), lent())
         trusting.close()
         untrusting.close()
         untrusting.close()
@@ -197,7 +197,7 @@ def test_many_sends_at_once_log_in_once(vault_bench, vault):
 
 def test_a_token_is_renewed_when_two_thirds_of_its_lease_are_over(vault_bench, vault):
     clock = ManualClock()
-    ports = Ports(clock=clock)
+    ports = lent(clock=clock)
     sink = vault_bench.sink()
     sink.put(copy(1), ports)
 
@@ -217,11 +217,11 @@ def test_a_lease_that_cannot_be_renewed_is_replaced_by_a_new_login(vault_bench, 
     clock = ManualClock()
     vault.add_approle("keyturn", "canary-secret-id", policies=["keyturn"], renewable=renewable)
     sink = vault_bench.sink()
-    sink.put(copy(1), Ports(clock=clock))
+    sink.put(copy(1), lent(clock=clock))
     vault.expire_tokens()
 
     clock.pass_(seconds=801)
-    sink.put(copy(2), Ports(clock=clock))
+    sink.put(copy(2), lent(clock=clock))
 
     assert vault_bench.logins() == 2
     assert vault_bench.stored() == token(2)
@@ -235,10 +235,10 @@ def test_a_given_token_renews_itself_where_it_may(vault_bench, vault, renewable,
     clock = ManualClock()
     given = vault.create_token(policies=["keyturn"], ttl=900, renewable=renewable)
     sink = vault_bench.sink(auth_data={"type": "token", "token": given})
-    sink.put(copy(1), Ports(clock=clock))
+    sink.put(copy(1), lent(clock=clock))
 
     clock.pass_(seconds=601)
-    sink.put(copy(2), Ports(clock=clock))
+    sink.put(copy(2), lent(clock=clock))
 
     assert len(vault.seen("POST /v1/auth/token/renew-self")) == renewals
     assert vault_bench.stored() == token(2)
@@ -248,14 +248,14 @@ def test_a_given_token_past_renewing_is_used_to_its_end_and_then_refused(vault_b
     clock = ManualClock()
     given = vault.create_token(policies=["keyturn"], ttl=900)
     sink = vault_bench.sink(auth_data={"type": "token", "token": given})
-    sink.put(copy(1), Ports(clock=clock))
+    sink.put(copy(1), lent(clock=clock))
     vault.fault("POST /v1/auth/token/renew-self", status=400)
 
     clock.pass_(seconds=601)
-    sink.put(copy(2), Ports(clock=clock))
+    sink.put(copy(2), lent(clock=clock))
     vault.expire_tokens()
     with vault_bench.failing(DestinationRefused) as refused:
-        sink.put(copy(3), Ports(clock=clock))
+        sink.put(copy(3), lent(clock=clock))
 
     assert "not valid any more" in str(refused.value)
     assert vault_bench.stored() == token(2)
@@ -263,7 +263,7 @@ def test_a_given_token_past_renewing_is_used_to_its_end_and_then_refused(vault_b
 
 def test_who_waits_for_another_s_login_too_long_is_tried_again(vault_bench):
     sink = vault_bench.sink(timeout=0.1)
-    connection = sink._connected()
+    connection = sink._connected(vault_bench.ports)
 
     with connection.login._lock, vault_bench.failing(Transient) as waited:
         sink.put(copy(1), vault_bench.ports)

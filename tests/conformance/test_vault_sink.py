@@ -12,7 +12,7 @@ from core.ids import Mark
 from sinks.base import mark_metadata
 from sinks.vault import VaultSink
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
-from tests.conformance.sinks import VaultBench
+from tests.conformance.vault_bench import VaultBench
 
 AT = f"keyturn/{PATH}"
 DATA = f"/v1/secret/data/{AT}"
@@ -34,7 +34,7 @@ def write(vault_bench: VaultBench, document: dict[str, Any]) -> None:
 def test_the_fields_are_those_of_the_public_sdk_and_a_few_of_our_own():
     theirs = set(HashicorpVaultIntegration.model_fields) - {"type", "name", "authorized_subjects"}
 
-    assert set(VaultSink.model_fields) - theirs == {"ca_bundle", "timeout"}
+    assert set(VaultSink.model_fields) - theirs == {"ca_bundle", "timeout", "on_drift"}
     assert theirs <= set(VaultSink.model_fields)
 
 
