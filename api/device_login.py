@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
+from api.failed_logins import failed_logins_of
 from services.device_login import LENGTH, approve_login, begin_login, finish_login
 from services.sessions import end_session
 
@@ -35,8 +36,9 @@ class Approve(Body):
 
 
 @router.post("/api/svc/v1/oauth2/device-authorize")
-def device_authorize(body: Begin, runtime: TheRuntime) -> dict[str, Any]:
+def device_authorize(body: Begin, request: Request, runtime: TheRuntime) -> dict[str, Any]:
     """Begins a login: a code for the client, and one that its user approves."""
+    failed_logins_of(request).begin(address_of(request))
     begun = begin_login(runtime, body.tenantName)
     address = f"{runtime.settings.public_url.rstrip('/')}/api/v1/device/approve"
     minutes = int(LENGTH.total_seconds() // 60)
@@ -66,13 +68,15 @@ def token(
 
     Sessions are not renewed: the client logs in again.
     """
-    opened = finish_login(
-        runtime,
-        body.tenantName,
-        body.deviceCode,
-        address=address_of(request),
-        request_id=request.state.request_id,
-    )
+    address = address_of(request)
+    with failed_logins_of(request).attempt(address):
+        opened = finish_login(
+            runtime,
+            body.tenantName,
+            body.deviceCode,
+            address=address,
+            request_id=request.state.request_id,
+        )
     if opened is None:
         response.status_code = 202
         return {"message": "Nobody has approved this login yet.", "code": "authorization_pending"}

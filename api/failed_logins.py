@@ -7,13 +7,14 @@ the look-up. A token that was good once counts against itself alone, so that one
 consumer does not use up what its neighbours behind the same address have.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from fastapi import Request
 
 from core.addresses import as_one
-from core.errors import Throttled
+from core.errors import InvalidInput, Throttled, Unauthenticated
 from core.throttle import Recent, Throttle
 from core.tokens import Token, recognise
 from services.runtime import Runtime
@@ -33,6 +34,7 @@ class FailedLogins:
         most = runtime.settings.failed_logins
         self._by_address = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
         self._by_prefix = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
+        self._begun = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
 
     def verify(
         self, text: str | None, address: str | None, *, per_token: bool = True
@@ -48,6 +50,26 @@ class FailedLogins:
         answer = verify(self._runtime, text)
         self._remember(token, answer, customer, prefix)
         return answer
+
+    @contextmanager
+    def attempt(self, address: str | None) -> Iterator[None]:
+        """A login by something else than a bearer token: one that is refused counts as failed."""
+        customer = as_one(address) if address else None
+        self._admit(customer, None)
+        try:
+            yield
+        except (InvalidInput, Unauthenticated):
+            if customer:
+                self._by_address.count(customer, self._runtime.clock.elapsed())
+            raise
+
+    def begin(self, address: str | None) -> None:
+        """A login that anybody may begin: Throttled where too many from there were begun."""
+        if address:
+            customer, now = as_one(address), self._runtime.clock.elapsed()
+            if (wait := self._begun.wait(customer, now)) > 0:
+                raise Throttled(wait)
+            self._begun.count(customer, now)
 
     def _admit(self, customer: Hashable | None, prefix: Hashable | None) -> None:
         now = self._runtime.clock.elapsed()

@@ -8,6 +8,7 @@ from pydantic import Field
 from api import people_shapes, shapes
 from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
+from api.failed_logins import failed_logins_of
 from api.paging import Limit, Offset, Text
 from core.errors import InvalidInput
 from services import invitations, user_life
@@ -86,25 +87,28 @@ def register(body: Register, runtime: TheRuntime, actor: Caller) -> dict[str, An
         dry_run=bool(body.dryRun),
     )
     answer = {"data": people_shapes.user(done.view), "created": done.created}
-    return answer if done.link is None else {**answer, "link": done.link}
+    made = done.invitation
+    return answer if made is None else {**answer, "link": made.link, "emailed": made.mailed}
 
 
 @router.post("/invite")
-def invite(body: Invite, runtime: TheRuntime, actor: Caller) -> dict[str, str]:
-    """A one-time link, valid for 7 days, by which somebody logs in who has nothing yet."""
-    link = invitations.invite(runtime, actor, body.email, page_url=body.acceptInviteClientUrl)
-    return {"link": link}
+def invite(body: Invite, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
+    """A one-time link, valid for 7 days, by which somebody logs in who has nothing yet.
+
+    It is e-mailed if the tenant has a mail channel: `emailed` says so.
+    """
+    made = invitations.invite(runtime, actor, body.email, page_url=body.acceptInviteClientUrl)
+    return {"link": made.link, "emailed": made.mailed}
 
 
 @router.post("/accept-invitation")
 def accept_invitation(body: Accept, request: Request, runtime: TheRuntime) -> dict[str, Any]:
     """The link's token becomes a login session, once; needs no bearer token."""
-    done = invitations.accept(
-        runtime,
-        body.token,
-        address=address_of(request),
-        request_id=request.state.request_id,
-    )
+    address = address_of(request)
+    with failed_logins_of(request).attempt(address):
+        done = invitations.accept(
+            runtime, body.token, address=address, request_id=request.state.request_id
+        )
     return people_shapes.accepted(done)
 
 

@@ -34,6 +34,7 @@ class EventType(StrEnum):
     LANE_PAUSED = "lane.paused"
     LANE_RESUMED = "lane.resumed"
     CLOCK_JUMPED = "clock.jumped"
+    USER_INVITED = "user.invited"
 
 
 SEVERITY = {
@@ -57,6 +58,7 @@ SEVERITY = {
     EventType.LANE_PAUSED: Severity.CRITICAL,
     EventType.LANE_RESUMED: Severity.INFO,
     EventType.CLOCK_JUMPED: Severity.CRITICAL,
+    EventType.USER_INVITED: Severity.INFO,
 }
 
 # What an account's people are told; the rest is kept as events only.
@@ -76,5 +78,6 @@ TOLD = frozenset(
         EventType.LANE_PAUSED,
         EventType.ACCOUNT_EXPIRED,
         EventType.TOKEN_REVOKED,
+        EventType.USER_INVITED,
     }
 )

@@ -26,6 +26,7 @@ _TITLES = {
     EventType.SYNC_DRIFTED: "Store changed by somebody else",
     EventType.COPY_KEPT: "Token left in a store",
     EventType.LANE_PAUSED: "Sending paused",
+    EventType.USER_INVITED: "Invitation",
 }
 
 _HEADLINES = {
@@ -46,6 +47,7 @@ _HEADLINES = {
     EventType.SYNC_DRIFTED: "{account}: {path} did not hold what it should: {found}",
     EventType.COPY_KEPT: "{account}: a copy of its token stays at {path}, as was asked for",
     EventType.LANE_PAUSED: "Sending to {lane} is paused: {error}",
+    EventType.USER_INVITED: "{by} invites you to {organisation} on Keyturn",
 }
 
 _NEXT_STEPS = {
@@ -64,6 +66,8 @@ _NEXT_STEPS = {
     "sync now.",
     EventType.SYNC_DRIFTED: "Find out who writes there beside Keyturn.",
     EventType.COPY_KEPT: "Keyturn does not look after it any more: remove it once nobody reads it.",
+    EventType.USER_INVITED: "Open the link and log in; it works once, for seven days. If you do "
+    "not know who invites you, do nothing.",
     EventType.LANE_PAUSED: "Correct the credentials or the address, then resume the lane.",
 }
 _RETRIED = "It is retried by itself; look at the store if this lasts."

@@ -11,6 +11,7 @@ from core.actors import Actor, ActorKind
 from core.errors import Conflict, InvalidInput
 from core.tokens import Token, TokenKind, mint, recognise
 from models import Tenant, User
+from services.invitation_mail import mail_invitation
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
@@ -24,12 +25,20 @@ _OVER = "this invitation is not valid any more: ask for a new one"
 
 
 @dataclass(frozen=True)
+class Invitation:
+    """A one-time link, and whether it is on its way by e-mail."""
+
+    link: str
+    mailed: bool
+
+
+@dataclass(frozen=True)
 class Registered:
-    """What a registration did. A link is there only if one was asked for and made."""
+    """What a registration did. An invitation is there only if one was asked for and made."""
 
     view: UserView
     created: bool
-    link: str | None = None
+    invitation: Invitation | None = None
 
 
 @dataclass(frozen=True)
@@ -65,24 +74,29 @@ def register(
                 return Registered(views_of(session, tenant, [user])[0], created=False)
             raise Conflict(f"{user.email} is registered already.")
         user = new_user(session, outbox, actor, email)
-        link = _link(user, page, outbox.now) if page else None
-        audit_user(outbox, actor, "user.registered", user, {"invited": link is not None})
+        made = None
+        if page:
+            link = _link(user, page, outbox.now)
+            mailed = mail_invitation(session, outbox, runtime, actor, user, link)
+            made = Invitation(link, mailed)
+        audit_user(outbox, actor, "user.registered", user, {"invited": made is not None})
         view = views_of(session, tenant, [user])[0]
-        return Registered(view, created=True, link=None if dry_run else link)
+        return Registered(view, created=True, invitation=None if dry_run else made)
 
     return runtime.change(use_case, rehearse=dry_run)
 
 
-def invite(runtime: Runtime, actor: Actor, email: str, *, page_url: str) -> str:
+def invite(runtime: Runtime, actor: Actor, email: str, *, page_url: str) -> Invitation:
     """A one-time link for somebody who has not begun yet, who is registered if need be.
 
-    It replaces an earlier one. A link is a login, so for somebody who is registered already it
-    needs user:manage, and all that they hold.
+    It replaces an earlier one, and goes out by e-mail if the tenant has a mail channel. A link is
+    a login, so for somebody who is registered already it needs user:manage, and all that they
+    hold.
     """
     actor.demand_everywhere("user:create")
     page = _page(page_url)
 
-    def use_case(session: Session, outbox: Outbox) -> str:
+    def use_case(session: Session, outbox: Outbox) -> Invitation:
         tenant = lock_people(session, actor)
         known = _known(session, tenant, email)
         if known is not None:
@@ -92,7 +106,9 @@ def invite(runtime: Runtime, actor: Actor, email: str, *, page_url: str) -> str:
         user = known or new_user(session, outbox, actor, email)
         user.updated_at = outbox.now
         audit_user(outbox, actor, "user.invited", user, {"registered": known is None})
-        return _link(user, page, outbox.now)
+        link = _link(user, page, outbox.now)
+        mailed = mail_invitation(session, outbox, runtime, actor, user, link)
+        return Invitation(link, mailed)
 
     return runtime.change(use_case)
 

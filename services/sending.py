@@ -20,13 +20,14 @@ from core.errors import (
     SealBroken,
     Transient,
 )
-from core.events import Severity
+from core.events import EventType, Severity
 from core.ids import Mark
 from core.layout import Layout
 from core.plugins import Plugin
 from models import Action
 from notifiers.base import Notice, Notifier
 from services.claiming import Claimed
+from services.invitation_mail import link_of
 from services.lanes import Turn
 from services.runtime import Runtime
 from sinks.base import Copy, Removal, Sink
@@ -135,9 +136,6 @@ def _beside(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
-    link = runtime.settings.public_url.rstrip("/")
-    if claimed.account_id:
-        link += f"/accounts/{claimed.account_id}"
     return Notice(
         key=claimed.id,
         type=claimed.event_type,
@@ -145,8 +143,16 @@ def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
         at=claimed.event_at,
         tenant=turn.tenant,
         facts=claimed.facts,
-        link=link,
+        link=_link(runtime, claimed),
     )
+
+
+def _link(runtime: Runtime, claimed: Claimed) -> str:
+    """Where a notice leads: to its account, or to what its event carries."""
+    if claimed.event_type is EventType.USER_INVITED:
+        return link_of(runtime.keyring, claimed.tenant_id, claimed.facts)
+    home = runtime.settings.public_url.rstrip("/")
+    return f"{home}/accounts/{claimed.account_id}" if claimed.account_id else home
 
 
 def _said(error: KeyturnError) -> str:

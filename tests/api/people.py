@@ -14,7 +14,7 @@ PAGE = "https://keys.example.com/accept"
 
 def joined(world: World, email: str, *roles: str) -> str:
     """Somebody who was invited and has accepted; answers their login session."""
-    link = invitations.invite(world.runtime, world.admin, email, page_url=PAGE)
+    link = invitations.invite(world.runtime, world.admin, email, page_url=PAGE).link
     if roles:
         user_life.change_roles(world.runtime, world.admin, email, roles)
     token = link.rpartition("token=")[2]

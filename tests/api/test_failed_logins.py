@@ -249,3 +249,34 @@ def test_the_audit_log_names_the_client_and_not_the_proxy(
 
     [row] = world.rows(AuditRow, AuditRow.subject_name == "ci-bot")
     assert row.actor["address"] == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("users/accept-invitation", lambda: {"token": mint(TokenKind.INVITATION).reveal()}),
+        (
+            "oauth2/token",
+            lambda: {"tenantName": "acme", "deviceCode": mint(TokenKind.SESSION).reveal()},
+        ),
+    ],
+)
+def test_guesses_of_one_time_links_and_codes_are_failed_logins(anybody, world, path, asked):
+    answered = [
+        anybody.post(f"/api/svc/v1/{path}", json=asked()).status_code for _ in range(ALLOWED + 1)
+    ]
+    world.clock.pass_(seconds=60)
+
+    assert answered == [422] * ALLOWED + [429]
+    assert anybody.post(f"/api/svc/v1/{path}", json=asked()).status_code == 422
+
+
+def test_logins_that_anybody_may_begin_are_limited_per_address(anybody, world):
+    begin = "/api/svc/v1/oauth2/device-authorize"
+    asked = {"tenantName": "acme"}
+
+    answered = [anybody.post(begin, json=asked).status_code for _ in range(ALLOWED + 1)]
+    world.clock.pass_(seconds=60)
+
+    assert answered == [200] * ALLOWED + [429]
+    assert anybody.post(begin, json=asked).status_code == 200

@@ -1,16 +1,20 @@
 """Invitations by the public SDK: one-time links by which people begin who have nothing yet."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 from truefoundry_sdk import ConflictError, TrueFoundry, UnprocessableEntityError
 from truefoundry_sdk.core.api_error import ApiError
 
-from models import AuditRow
+from models import AuditRow, Delivery, Event
 from tests.api.calls import ONCE
 from tests.api.people import PAGE, joined, sdk, status
+from tests.support.mail_double import MailDouble
 from tests.support.world import World
 
 LIST = "/api/svc/v1/users"
+LOGIN = {"username": "keyturn", "password": "mail-password"}
 
 
 def actions(world: World) -> list[str]:
@@ -98,3 +102,77 @@ def test_a_registration_answers_the_link_that_it_was_asked_for(client: TrueFound
 
     assert done.link.startswith(f"{PAGE}?token=tfy_inv_")
     assert refused.value.body.details == [{"field": "acceptInviteClientURL"}]
+
+
+def mail_channel(world: World, mail: MailDouble) -> None:
+    world.integration(
+        "custom",
+        "mail",
+        "notification-channel/email",
+        from_email="keyturn@example.com",
+        auth_data={"type": "smtp-credentials", "host": mail.host, "port": mail.port, **LOGIN},
+        ca_bundle=mail.ca_pem,
+    )
+
+
+@pytest.fixture
+def mail() -> Iterator[MailDouble]:
+    with MailDouble(tls="starttls", credentials=tuple(LOGIN.values())) as double:
+        yield double
+
+
+def test_an_invitation_goes_out_by_e_mail_once_and_its_link_works(
+    http: httpx.Client, anybody: httpx.Client, world: World, mail: MailDouble
+):
+    mail_channel(world, mail)
+    asked = {"email": "ann@example.com", "acceptInviteClientUrl": PAGE}
+
+    answer = http.post(f"{LIST}/invite", json=asked).json()
+    world.drain()
+    world.drain()
+
+    (sent,) = mail.messages
+    text = sent.message.get_body(("plain",)).get_content()
+    assert (sent.recipients, answer["emailed"]) == (["ann@example.com"], True)
+    assert answer["link"] in text.split()
+    assert "invites you to acme" in sent.message["Subject"]
+    token = answer["link"].rpartition("token=")[2]
+    accepted = anybody.post(f"{LIST}/accept-invitation", json={"token": token})
+    assert accepted.status_code == 200
+
+
+def test_a_registration_with_an_invitation_is_e_mailed_too(
+    http: httpx.Client, world: World, mail: MailDouble
+):
+    mail_channel(world, mail)
+    asked = {
+        "email": "ann@example.com",
+        "sendInviteEmail": True,
+        "acceptInviteClientURL": PAGE,
+        "dryRun": True,
+    }
+
+    http.post(f"{LIST}/register", json=asked)
+    answer = http.post(f"{LIST}/register", json={**asked, "dryRun": False}).json()
+    world.drain()
+
+    assert answer["emailed"] is True
+    assert len(mail.messages) == 1
+
+
+def test_a_mailed_link_is_sealed_where_it_waits(http: httpx.Client, world: World, mail: MailDouble):
+    mail_channel(world, mail)
+    asked = {"email": "ann@example.com", "acceptInviteClientUrl": PAGE}
+
+    link = http.post(f"{LIST}/invite", json=asked).json()["link"]
+
+    token = link.rpartition("token=")[2]
+    rows = [*world.rows(Event), *world.rows(Delivery), *world.rows(AuditRow)]
+    assert rows
+    assert [row for row in rows if token in str(vars(row))] == []
+
+
+def test_without_a_mail_channel_the_answer_says_that_nothing_was_sent(http: httpx.Client):
+    asked = {"email": "ann@example.com", "acceptInviteClientUrl": PAGE}
+
+    assert http.post(f"{LIST}/invite", json=asked).json()["emailed"] is False

@@ -81,6 +81,7 @@ class Installation:
             "KEYTURN_MASTER_KEYS": MasterKey.generate(),
             "KEYTURN_FILE_ROOT": str(folder / "files"),
             "KEYTURN_AMBIENT_CREDENTIALS": "true",
+            "KEYTURN_ALLOWED_NETWORKS": "127.0.0.0/8, ::1",
             "KEYTURN_TICK": "0.2s",
             "KEYTURN_LOG_JSON": "true",
             "KEYTURN_PUBLIC_URL": self.url,

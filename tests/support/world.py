@@ -12,6 +12,7 @@ from keyturn_test_plugins import scripted
 from sqlalchemy import select
 
 from core.actors import Actor
+from core.dial import LOOPBACK
 from core.sealing import MasterKey
 from core.settings import Settings
 from core.tokens import Token
@@ -190,7 +191,7 @@ def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
         master_keys=MasterKey.generate(),
         file_root=folder,
         data_dir=folder / "data",
-        **settings,
+        **{"allowed_networks": LOOPBACK, **settings},
     )
     runtime = build(configured, clock=clock, bell=RecordingBell())
     try:
