@@ -12,6 +12,7 @@ from cli.session import (
     DataDir,
     TenantName,
     operator,
+    operator_name,
     runtime_for,
     settings_with,
 )
@@ -23,9 +24,9 @@ from core.sealing import MasterKey
 from core.settings import Settings
 from services import bootstrap, integrations, plan, recovery
 from services.doctor import Health, examine
-from services.keys import rewrap
 from services.migrating import migrate as migrate_schema
 from services.pulse import trust_clock
+from services.rewrapping import rewrap
 from workers.app import make_app
 
 keys = typer.Typer(no_args_is_help=True, help="Master keys.")
@@ -153,12 +154,12 @@ def keys_new() -> None:
 def keys_rotate(data_dir: DataDir = None, json_: AsJson = False) -> None:
     """Wraps every data key with the first master key of the list; nothing stops meanwhile."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        masters = runtime.settings.keys()
-        changed = runtime.database.write(lambda session: rewrap(session, masters, runtime.now()))
+        changed = rewrap(runtime, operator_name())
+        first = runtime.settings.keys().first.id
         if json_:
-            as_json({"rewrapped": changed, "master_key": masters.first.id})
+            as_json({"rewrapped": changed, "master_key": first})
         else:
-            said(f"{changed} data keys are now wrapped with master key {masters.first.id}.")
+            said(f"{changed} data keys are now wrapped with master key {first}.")
 
 
 def recover(
@@ -235,7 +236,7 @@ def lanes_pause(lane: str, data_dir: DataDir = None, tenant: TenantName = None) 
 def clock_trust(data_dir: DataDir = None) -> None:
     """Says that the clock is right after it was stepped; rotation goes on within seconds."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        runtime.change(trust_clock)
+        trust_clock(runtime, operator_name())
         said("The clock is trusted again.")
 
 

@@ -64,13 +64,17 @@ def runtime_for(
         yield runtime
 
 
+def operator_name() -> str:
+    """Whoever sits at this machine, as the audit log names them."""
+    with suppress(KeyError, OSError):
+        return f"operator:{getpass.getuser()}"
+    return "operator"
+
+
 def operator(runtime: Runtime, tenant: str | None) -> Actor:
     """Whoever sits at this machine, acting within a tenant."""
-    name = "operator"
-    with suppress(KeyError, OSError):
-        name = f"operator:{getpass.getuser()}"
     with runtime.database.reading() as session:
-        return Actor.operator(only_tenant(session, tenant).id, name)
+        return Actor.operator(only_tenant(session, tenant).id, operator_name())
 
 
 def duration(option: str, text: str | None) -> timedelta | None:

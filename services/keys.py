@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.clock import Clock
-from core.errors import Conflict, MasterKeyMissing
+from core.errors import MasterKeyMissing
 from core.sealing import DataKey, MasterKeys, data_key_number, row_identity
-from models import Process, Tenant, WrappedKey
+from models import Tenant, WrappedKey
 from services.database import Database
 
 _KEPT = timedelta(hours=1)
@@ -101,29 +101,3 @@ class Keyring:
         master = self._masters.get(row.master_key_id)
         identity = row_identity("data_keys", row.tenant_id, row.number)
         return DataKey(row.number, master.unwrap(row.wrapped, identity))
-
-
-def rewrap(session: Session, masters: MasterKeys, now: datetime) -> int:
-    """Wraps every data key with the first master key; answers how many were changed.
-
-    Conflict while a live process has not reported that it holds that key: it would stop.
-    """
-    first = masters.first
-    behind = [
-        f"{process.kind} on {process.host}"
-        for process in session.scalars(select(Process).where(Process.seen_at > now - SILENT))
-        if first.id not in process.master_key_ids
-    ]
-    if behind:
-        raise Conflict(
-            f"Still running without master key {first.id}: {', '.join(sorted(behind))}. "
-            "Restart them with the new key in their list, then repeat."
-        )
-    rows = session.scalars(
-        select(WrappedKey).where(WrappedKey.master_key_id != first.id).with_for_update()
-    ).all()
-    for row in rows:
-        identity = row_identity("data_keys", row.tenant_id, row.number)
-        key = masters.get(row.master_key_id).unwrap(row.wrapped, identity)
-        row.wrapped, row.master_key_id = first.wrap(key, identity), first.id
-    return len(rows)

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.actors import Actor
 from core.clock import AnchoredClock
 from core.events import EventType
 from core.ids import new_id
@@ -121,6 +122,21 @@ class Pulse:
             session.delete(row)
 
 
-def trust_clock(session: Session, _outbox: Outbox) -> None:
+def trust_clock(runtime: Runtime, by: str) -> None:
     """An operator's word that the clock is right: work goes on at the next beat."""
-    session.get_one(Installation, 1).clock_distrusted_until = None
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        installation = session.get_one(Installation, 1)
+        if installation.clock_distrusted_until is None:
+            return
+        installation.clock_distrusted_until = None
+        for tenant in session.scalars(select(Tenant)):
+            outbox.audit(
+                Actor.operator(tenant.id, by),
+                "clock.trusted",
+                subject_type="tenant",
+                subject_id=tenant.id,
+                subject_name=tenant.name,
+            )
+
+    runtime.change(use_case)

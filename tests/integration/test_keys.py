@@ -6,10 +6,10 @@ from sqlalchemy import update
 from core.errors import Conflict, MasterKeyMissing
 from core.sealing import MasterKey
 from core.settings import Settings
-from models import TokenRow, WrappedKey
+from models import AuditRow, TokenRow, WrappedKey
 from services import tokens
-from services.keys import rewrap
 from services.pulse import Pulse
+from services.rewrapping import rewrap
 from services.runtime import Runtime, build
 from tests.support.world import World
 
@@ -35,12 +35,11 @@ def test_rewrapping_changes_the_wrapping_key_and_nothing_else(world: World):
     new = MasterKey.generate()
     other = beside(world, new, key_of(world))
 
-    changed = other.database.write(
-        lambda session: rewrap(session, other.settings.keys(), world.clock.now())
-    )
+    changed = rewrap(other, "tester")
 
     with_new_only = beside(world, new)
-    assert changed == 1
+    (row,) = world.rows(AuditRow, AuditRow.action == "data-keys.rewrapped")
+    assert (changed, row.actor["name"], row.detail["keys"]) == (1, "tester", 1)
     assert tokens.read_token(with_new_only, world.admin, account.id) == token
     assert tokens.read_token(world.runtime, world.admin, account.id) == token
     for runtime in (other, with_new_only):
@@ -48,11 +47,10 @@ def test_rewrapping_changes_the_wrapping_key_and_nothing_else(world: World):
 
 
 def test_rewrapping_twice_changes_nothing_more(world: World):
-    keys = world.runtime.settings.keys()
-
-    changed = world.runtime.database.write(lambda session: rewrap(session, keys, world.clock.now()))
+    changed = rewrap(world.runtime, "tester")
 
     assert changed == 0
+    assert "data-keys.rewrapped" not in [row.action for row in world.rows(AuditRow)]
 
 
 def test_rewrapping_is_refused_while_a_live_process_lacks_the_new_key(world: World):
@@ -60,9 +58,7 @@ def test_rewrapping_is_refused_while_a_live_process_lacks_the_new_key(world: Wor
     other = beside(world, MasterKey.generate(), key_of(world))
 
     with pytest.raises(Conflict, match="worker on"):
-        other.database.write(
-            lambda session: rewrap(session, other.settings.keys(), world.clock.now())
-        )
+        rewrap(other, "tester")
 
     other.close()
 
@@ -72,9 +68,7 @@ def test_a_process_that_went_silent_does_not_stop_a_rewrap(world: World):
     other = beside(world, MasterKey.generate(), key_of(world))
     world.clock.pass_(minutes=1)
 
-    changed = other.database.write(
-        lambda session: rewrap(session, other.settings.keys(), world.clock.now())
-    )
+    changed = rewrap(other, "tester")
 
     assert changed == 1
     other.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import AnchoredClock
-from models import Process
+from models import AuditRow, Process
 from services.pulse import Pulse, trust_clock
 from tests.support.manual_clock import START
 from tests.support.postgres import Postgres
@@ -61,11 +61,12 @@ def test_a_step_of_the_databases_clock_mints_and_expires_nothing_until_it_is_tru
     crew.rotate()
     crew.expire()
     generation_while_distrusted = world.fresh(account).generation
-    world.runtime.change(trust_clock)
+    trust_clock(world.runtime, "tester")
     pulse.beat()
     crew.rotate()
 
     assert generation_while_distrusted == 1
+    assert "clock.trusted" in [row.action for row in world.rows(AuditRow)]
     assert len(world.told("clock.jumped")) == 1
     assert world.fresh(account).generation == 2
     assert world.works(old)
@@ -81,7 +82,7 @@ def test_a_step_back_neither_rotates_again_nor_ends_anything(stepped: tuple[Worl
 
     server.set_clock(timedelta(hours=-5))
     pulse.beat()
-    world.runtime.change(trust_clock)
+    trust_clock(world.runtime, "tester")
     pulse.beat()
     crew.rotate()
     crew.expire()
