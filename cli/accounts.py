@@ -7,6 +7,7 @@ import typer
 
 from cli import account_facts, account_options
 from cli.output import as_json, asked, out, reported, said, table, warned
+from cli.planning import rotate_all
 from cli.session import (
     AsJson,
     DataDir,
@@ -17,11 +18,14 @@ from cli.session import (
     said_by,
     settings_with,
 )
+from cli.stores import stores
 from core.errors import InvalidInput
 from core.tokens import Token
-from services import account_life, account_views, accounts, tokens
+from services import account_life, account_views, account_warnings, accounts, tokens
 
 app = typer.Typer(no_args_is_help=True, help="Virtual accounts: the machines whose keys turn.")
+
+app.command("stores")(stores)
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 ShowToken = Annotated[
@@ -67,6 +71,8 @@ def show(
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         view = account_views.find_account(runtime, operator(runtime, tenant), name)
         facts = account_facts.facts(runtime, view)
+        for warning in account_warnings.warnings_of(runtime, view):
+            warned(warning)
         if json_:
             as_json(facts)
             return
@@ -127,16 +133,31 @@ def token(name: Name, data_dir: DataDir = None, tenant: TenantName = None) -> No
 
 @app.command()
 def rotate(
-    name: Name,
+    name: Annotated[str | None, typer.Argument(help="The account's name.")] = None,
     grace: Annotated[str | None, typer.Option(help="Instead of the account's own grace.")] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every account, or those that --search finds.")
+    ] = False,
+    search: Annotated[str, typer.Option(help="With --all: only names that contain this.")] = "",
+    before: Annotated[
+        str | None, typer.Option(help="With --all: only what was last turned before this moment.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --all: do not ask.")] = False,
     show_token: ShowToken = False,
     data_dir: DataDir = None,
     tenant: TenantName = None,
     json_: AsJson = False,
 ) -> None:
-    """Turns the key now; the old token works through the grace."""
+    """Turns the key now, or the keys of all; the old tokens work through the grace."""
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         actor = operator(runtime, tenant)
+        if all_ == (name is not None):
+            raise InvalidInput("--all", "give the name of one account, or --all")
+        if name is None:
+            if grace is not None or show_token:
+                raise InvalidInput("--all", "goes with neither --grace nor --show-token")
+            rotate_all(runtime, actor, search=search, before=before, yes=yes, json_=json_)
+            return
         account_id = account_views.find_account(runtime, actor, name).account.id
         length = duration("--grace", grace)
         if length is None:

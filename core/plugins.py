@@ -4,6 +4,7 @@ A plugin is one pydantic model: its fields are the configuration of one integrat
 methods do the work, its JSON schema is the form that API, CLI and console show.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -37,8 +38,8 @@ class Pace:
     """How fast one lane may send.
 
     `per_second` is the destination's published limit in calls (None: none is published), and
-    `cost` is how many of those calls one send makes. `concurrency` is how many sends a lane
-    may have under way. `send_limit` is the longest that one send can take, in seconds:
+    `cost` is how many of those calls one send makes, `first_cost` the same for the first one to
+    a new place (None: as any other). `concurrency` is how many sends a lane may have under way. `send_limit` is the longest that one send can take, in seconds:
     attempts times timeouts, which the plugin's client enforces.
     """
 
@@ -46,6 +47,7 @@ class Pace:
     cost: float = 1.0
     concurrency: int = 8
     send_limit: float = 30.0
+    first_cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Ports:
     network: Dialer | None = None
     file_root: Path | None = None
     ambient_credentials: bool = False
+    ambient_vaults: Collection[str] = ()
+    service_account: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount")
     secret_groups: SecretGroups | None = None
 
     @property

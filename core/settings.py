@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.addresses import Network, parse_networks
+from core.auth_methods import parse_auth_methods
 from core.dial import LOOPBACK
 from core.durations import Duration
 from core.errors import Misconfigured
@@ -28,6 +29,16 @@ def _networks(value: Any) -> Any:
         raise ValueError("give addresses or networks, separated by commas") from None
 
 
+def _auth_methods(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_auth_methods(value)
+    except ValueError:
+        raise ValueError("give addresses of auth methods, separated by commas") from None
+
+
+AuthMethods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_auth_methods)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
@@ -76,6 +87,11 @@ class Settings(BaseSettings):
         default=False,
         description="Whether integrations may use this host's own cloud identity.",
     )
+    ambient_vaults: AuthMethods = Field(
+        default=(),
+        description="The auth methods of Vaults that Keyturn may log in to by the service account "
+        "of its own pod, separated by commas: https://vault.example.com:8200/v1/auth/kubernetes.",
+    )
     excluded_networks: Networks = Field(
         default=(),
         description="Where integrations may not connect to, as addresses or networks separated "
@@ -105,6 +121,11 @@ class Settings(BaseSettings):
     )
     worker_threads: int = Field(
         default=8, ge=2, le=200, description="How many lanes one worker drains at the same time."
+    )
+    drift_check: Duration = Field(
+        default=timedelta(hours=6),
+        description="How often each place in a store is compared with what it should hold. "
+        "0s: never by itself.",
     )
     delivery_retention: Duration = Field(
         default=timedelta(days=90), description="How long finished deliveries are kept."

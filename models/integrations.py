@@ -231,7 +231,7 @@ class Place(OfTenant, Base):
     confirmed_at: Mapped[datetime | None]
     check_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
-    drift: Mapped[str | None] = mapped_column(String(40))
+    drift: Mapped[str | None] = mapped_column(String(100))
     last_error: Mapped[str | None] = mapped_column(String(500))
 
 

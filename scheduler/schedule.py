@@ -5,7 +5,7 @@ from typing import Any
 from core.settings import Settings
 from workers.app import HOUSEKEEPING, LANES, ROTATE
 
-_HOUR = 3_600.0
+_MINUTE, _HOUR = 60.0, 3_600.0
 
 
 def ticks(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -16,6 +16,7 @@ def ticks(settings: Settings) -> dict[str, dict[str, Any]]:
         "sweep": _tick("keyturn.sweep", LANES, period),
         "expire": _tick("keyturn.expire", HOUSEKEEPING, period),
         "chain": _tick("keyturn.chain", HOUSEKEEPING, period),
+        "check": _tick("keyturn.check", HOUSEKEEPING, _MINUTE),
         "prune": _tick("keyturn.prune", HOUSEKEEPING, _HOUR),
     }
 

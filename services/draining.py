@@ -174,7 +174,12 @@ class _Slice:
         return ended
 
     def _settle(self, outcomes: list[Outcome]) -> None:
-        self.runtime.change(lambda session, outbox: settle(session, outbox, self.turn, outcomes))
+        every = self.runtime.settings.drift_check
+        self.runtime.change(
+            lambda session, outbox: settle(
+                session, outbox, self.turn, outcomes, check_after=every or None
+            )
+        )
         self.sent += sum(outcome.result is Result.DONE for outcome in outcomes)
 
 

@@ -8,7 +8,16 @@ from sqlalchemy.orm import Session
 
 from core import backoff
 from core.events import EventType
-from models import Action, Lane, LaneState, Place, PlaceState, Target, VirtualAccount
+from models import (
+    Action,
+    Integration,
+    Lane,
+    LaneState,
+    Place,
+    PlaceState,
+    Target,
+    VirtualAccount,
+)
 from services import lanes
 from services.lanes import Turn
 from services.outbox import Outbox
@@ -78,9 +87,13 @@ def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
 def _tell_account(
     session: Session, outbox: Outbox, outcome: Outcome, event_type: EventType
 ) -> None:
-    """The account's people hear how its copy fares. A notice that fails tells nobody."""
+    """The account's people hear how its copy fares. A notice or a check that fails tells nobody."""
     sent = outcome.claimed
-    if sent.action is Action.NOTICE or sent.account_id is None or sent.place_id is None:
+    if (
+        sent.action in {Action.NOTICE, Action.CHECK}
+        or sent.account_id is None
+        or sent.place_id is None
+    ):
         return
     if outcome.error:
         session.execute(
@@ -90,8 +103,11 @@ def _tell_account(
             .execution_options(synchronize_session=False)
         )
     account = session.get_one(VirtualAccount, (sent.account_id, sent.tenant_id))
+    lane = session.get_one(Lane, (sent.lane_id, sent.tenant_id))
     facts = {
         "account": account.name,
+        "integration": _integration(session, lane),
+        "cause": "removed" if sent.action is Action.REMOVE else "written",
         "path": sent.path,
         "generation": sent.generation,
         "error": outcome.error or "",
@@ -111,9 +127,14 @@ def _tell_account(
 def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventType) -> None:
     """Everybody who hears about an account on this lane, each once, and not through it."""
     on_lane = select(Place.account_id).where(
-        Place.lane_id == lane.id, Place.state == PlaceState.ACTIVE
+        Place.lane_id == lane.id, Place.state != PlaceState.REMOVED
     )
-    facts = {"lane": lane.kind, "address": lane.address, "error": lane.paused_because or ""}
+    facts = {
+        "integration": _integration(session, lane),
+        "lane": lane.kind,
+        "address": lane.address,
+        "error": lane.paused_because or "",
+    }
     outbox.tell(
         lane.tenant_id,
         event_type,
@@ -121,6 +142,11 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
         facts=facts,
         targets=_targets(session, Target.account_id.in_(on_lane), Target.lane_id != lane.id),
     )
+
+
+def _integration(session: Session, lane: Lane) -> str:
+    """Which of several of its kind: what a problem and its end are told apart by."""
+    return session.get_one(Integration, (lane.integration_id, lane.tenant_id)).fqn
 
 
 def _targets(session: Session, *clauses: Any) -> Sequence[Target]:

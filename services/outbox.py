@@ -150,6 +150,30 @@ class Outbox:
             priority=Priority.MANUAL,
         )
 
+    def check(
+        self,
+        event_id: UUID,
+        place: Spot,
+        *,
+        revision: int,
+        generation: int,
+        priority: Priority,
+    ) -> None:
+        """The store is asked what this place holds, which should be this revision."""
+        self._deliver(
+            place.tenant_id,
+            place.lane_id,
+            event_id=event_id,
+            destination=place.id,
+            account_id=place.account_id,
+            place_id=place.id,
+            action=Action.CHECK,
+            document=place.path,
+            revision=revision,
+            generation=generation,
+            priority=priority,
+        )
+
     def supersede(self, place: Place) -> None:
         """What is pending for this place is not sent any more."""
         self._superseded.append(place.id)

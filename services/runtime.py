@@ -88,6 +88,7 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
         network=_dialer(settings),
         file_root=settings.file_root,
         ambient_credentials=settings.ambient_credentials,
+        ambient_vaults=settings.ambient_vaults,
         secret_groups=BuiltInStore(database, keyring, clock),
     )
     return Runtime(

@@ -30,7 +30,7 @@ from services.claiming import Claimed
 from services.invitation_mail import link_of
 from services.lanes import Turn
 from services.runtime import Runtime
-from sinks.base import Copy, Removal, Sink
+from sinks.base import Copy, Held, Removal, Sink
 
 _BESIDE = {
     "account": "account",
@@ -53,6 +53,14 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What a store held instead of what it should, and whether that is to be repaired."""
+
+    found: str
+    repairs: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A claimed delivery and what became of it. `error` quotes no secret."""
 
@@ -61,6 +69,7 @@ class Outcome:
     error: str | None = None
     retry_after: timedelta | None = None
     throttled: bool = False
+    drift: Drift | None = None
 
     @property
     def action(self) -> Action:
@@ -80,6 +89,8 @@ def send(
     if runtime.clock.elapsed() > start_by:
         return Outcome(claimed, Result.UNSENT)
     try:
+        if claimed.action is Action.CHECK:
+            return Outcome(claimed, Result.DONE, drift=_check(runtime, plugin, claimed))
         return Outcome(claimed, _send(runtime, turn, plugin, claimed, epoch))
     except Transient as error:
         return Outcome(
@@ -110,6 +121,29 @@ def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch:
     copy = _copy(runtime, claimed, epoch)
     held = plugin.put(copy, runtime.ports)
     return Result.DONE if held.mark == copy.mark else Result.SUPERSEDED
+
+
+def _check(runtime: Runtime, plugin: Plugin, claimed: Claimed) -> Drift | None:
+    assert isinstance(plugin, Sink)
+    assert claimed.path is not None
+    held = plugin.read(claimed.path, runtime.ports, claimed.key or "")
+    found = _difference(held, claimed)
+    return Drift(found, plugin.on_drift == "repair") if found else None
+
+
+def _difference(held: Held | None, claimed: Claimed) -> str | None:
+    """What is wrong with what a store holds; None if nothing is."""
+    if held is None:
+        return "nothing is there"
+    if held.mark is None:
+        return "somebody else's secret"
+    if held.mark.place != claimed.place_id:
+        return "another account's copy"
+    if held.mark.revision == claimed.revision:
+        return None
+    if not held.mark.revision:
+        return "somebody else's value in Keyturn's secret"
+    return "an older copy" if held.mark.revision < claimed.revision else "a newer copy"
 
 
 def _copy(runtime: Runtime, claimed: Claimed, epoch: int) -> Copy:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import backoff
 from models import Action, Delivery, DeliveryState, Lane, Place, PlaceState, VirtualAccount
 from services import bulk
+from services.drift import settle_checks
 from services.holds import release_holds
 from services.judging import judge
 from services.lanes import Turn
@@ -25,8 +26,18 @@ _NOTICE_GIVEN_UP = timedelta(days=3)
 _ENDS = {Result.DONE: DeliveryState.DONE, Result.SUPERSEDED: DeliveryState.SUPERSEDED}
 
 
-def settle(session: Session, outbox: Outbox, turn: Turn, outcomes: Sequence[Outcome]) -> None:
-    """Records these outcomes in one commit; what lost its claim meanwhile is left out."""
+def settle(
+    session: Session,
+    outbox: Outbox,
+    turn: Turn,
+    outcomes: Sequence[Outcome],
+    *,
+    check_after: timedelta | None = None,
+) -> None:
+    """Records these outcomes in one commit; what lost its claim meanwhile is left out.
+
+    What was confirmed is looked at again `check_after` from now.
+    """
     accounts = _lock_accounts(session, outcomes)
     lane = session.scalar(
         select(Lane)
@@ -40,18 +51,20 @@ def settle(session: Session, outbox: Outbox, turn: Turn, outcomes: Sequence[Outc
     for outcome in settled:
         judge(session, outbox, lane, outcome)
     done = [outcome for outcome in settled if outcome.result is Result.DONE]
-    _confirm(session, [o for o in done if o.action is Action.PUT], outbox.now)
+    check_at = outbox.now + check_after if check_after else None
+    _confirm(session, [o for o in done if o.action is Action.PUT], outbox.now, check_at)
     _removed(session, [o for o in done if o.action is Action.REMOVE])
+    settle_checks(session, outbox, [o for o in done if o.action is Action.CHECK])
     release_holds(session, accounts, outbox.now)
 
 
 def _lock_accounts(session: Session, outcomes: Iterable[Outcome]) -> list[UUID]:
-    """Accounts whose holds a confirmation may release, in order of id."""
+    """Accounts whose holds a confirmation may release or whose copy is repaired, by id."""
     wanted = {
         outcome.claimed.account_id
         for outcome in outcomes
         if outcome.result is Result.DONE
-        and outcome.action is Action.PUT
+        and (outcome.action is Action.PUT or outcome.drift is not None)
         and outcome.claimed.account_id is not None
     }
     if not wanted:
@@ -123,7 +136,9 @@ def _is_stale_notice(outcome: Outcome, now: datetime) -> bool:
     return outcome.action is Action.NOTICE and old
 
 
-def _confirm(session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+def _confirm(
+    session: Session, outcomes: Sequence[Outcome], now: datetime, check_at: datetime | None
+) -> None:
     """The places hold what was sent; the sink read it back."""
     bulk.update_each(
         session,
@@ -135,6 +150,8 @@ def _confirm(session: Session, outcomes: Sequence[Outcome], now: datetime) -> No
                 "confirmed_revision": outcome.claimed.revision,
                 "confirmed_generation": outcome.claimed.generation,
                 "confirmed_at": now,
+                "check_at": check_at,
+                "drift": None,
                 "takes_over": None,
                 "last_error": None,
             }

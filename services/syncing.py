@@ -53,11 +53,7 @@ def sync_and_wait(
 ) -> Synced:
     """Sends as `sync_now` does, and waits up to ten seconds for it to arrive."""
     sync_now(runtime, actor, account_id, force=force)
-    if WAITERS.acquire(blocking=False):
-        try:
-            _wait(runtime, actor.tenant_id, account_id)
-        finally:
-            WAITERS.release()
+    wait_for_sends(runtime, actor.tenant_id, account_id)
     return sync_state(runtime, actor, account_id)
 
 
@@ -110,8 +106,19 @@ def sync_state(runtime: Runtime, actor: Actor, account_id: str | UUID) -> Synced
         )
 
 
+def wait_for_sends(runtime: Runtime, tenant_id: UUID, account_id: str | UUID) -> None:
+    """Until nothing is on its way to the account's places, ten seconds at most.
+
+    Where too many wait already in this process, it does not wait at all.
+    """
+    if WAITERS.acquire(blocking=False):
+        try:
+            _wait(runtime, tenant_id, account_id)
+        finally:
+            WAITERS.release()
+
+
 def _wait(runtime: Runtime, tenant_id: UUID, account_id: str | UUID) -> None:
-    """Until nothing is on its way to the account's places, ten seconds at most."""
     account = UUID(str(account_id))
     until, look = runtime.now() + _LONGEST, _FIRST_LOOK
     never = threading.Event()

@@ -4,6 +4,7 @@ The mark lies beside it in `.<name>.keyturn.json`, written first: a crash in bet
 mark that says what was meant, and the next `put` finishes it.
 """
 
+import hashlib
 import hmac
 import json
 import os
@@ -16,6 +17,8 @@ from core.errors import DestinationRefused, Misconfigured, PlaceRefused, Transie
 from core.ids import Mark
 from core.plugins import Pace, Ports
 from sinks.base import Copy, Held, Removal, Sink, mark_of
+
+_FINGERPRINT = "fingerprint"
 
 
 class FileSink(Sink):
@@ -55,7 +58,8 @@ class FileSink(Sink):
             if path.exists() and not copy.may_follow(held) and held is not None:
                 return Held(mark=held)
             if held != copy.mark:
-                _write(_beside(path), json.dumps(copy.metadata(), indent=1) + "\n")
+                beside = {**copy.metadata(), _FINGERPRINT: _fingerprint(text.encode())}
+                _write(_beside(path), json.dumps(beside, indent=1) + "\n")
             if not _holds(path, text):
                 _write(path, text)
         except OSError as error:
@@ -98,10 +102,16 @@ class FileSink(Sink):
 
     @staticmethod
     def _held(path: Path) -> Mark | None:
+        """Our mark; as revision 0 where the file is not what was written under it."""
         try:
-            return mark_of(json.loads(_beside(path).read_text()))
+            beside = json.loads(_beside(path).read_text())
+            mark = mark_of(beside)
         except (FileNotFoundError, ValueError):
             return None
+        if mark is None or not path.exists():
+            return mark
+        is_ours = beside.get(_FINGERPRINT) == _fingerprint(path.read_bytes())
+        return mark if is_ours else Mark(0, 0, mark.place)
 
 
 def _made(folder: Path) -> Path:
@@ -114,6 +124,10 @@ def _made(folder: Path) -> Path:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.keyturn.json")
+
+
+def _fingerprint(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def _holds(path: Path, text: str) -> bool:

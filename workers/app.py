@@ -66,6 +66,10 @@ def register(app: Celery, crew: Crew) -> None:
     def expire() -> None:
         crew.expire()
 
+    @app.task(name="keyturn.check", shared=False)
+    def check() -> None:
+        crew.check()
+
     @app.task(name="keyturn.chain", shared=False)
     def chain() -> None:
         crew.chain()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 
-from services import audit_chain, audit_pruning, draining, expiry, housekeeping, lanes, rotation
+from services import audit_chain, audit_pruning, draining, drift, expiry, housekeeping, lanes, rotation
 from services.pulse import Pulse
 from services.runtime import Runtime
 
@@ -55,6 +55,11 @@ class Crew:
                 pass
             while expiry.tell_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
                 pass
+
+    def check(self) -> None:
+        """Asks what stores hold, where that is due."""
+        while drift.check_due(self.runtime) >= drift.BATCH and not self.stop.is_set():
+            pass
 
     def chain(self) -> None:
         """Chains the audit log's new rows; in one thread of a worker, whatever the ticks say."""

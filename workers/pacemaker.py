@@ -54,6 +54,7 @@ class Pacemaker:
             self._crew.rotate()
             self._crew.expire()
             self._crew.chain()
+            self._crew.check()
             for lane, troubled in self._crew.sweep():
                 if lane not in self._under_way:
                     self._under_way.add(lane)

@@ -431,7 +431,7 @@ def upgrade() -> None:
         sa.Column("confirmed_at", instant(), nullable=True),
         sa.Column("check_at", instant(), nullable=True),
         sa.Column("checked_at", instant(), nullable=True),
-        sa.Column("drift", sa.String(length=40), nullable=True),
+        sa.Column("drift", sa.String(length=100), nullable=True),
         sa.Column("last_error", sa.String(length=500), nullable=True),
         sa.CheckConstraint(
             "state IN ('active', 'removing', 'removed')", name=op.f("ck_places_state")

@@ -81,7 +81,11 @@ TABLE: dict[str, Row] = {
     "POST /api/svc/v1/virtual-accounts/{account_id}/sync-to-secret-store": Row(
         "403 403 403 403 409 409"  # it has no store
     ),
+    "GET /api/svc/v1/virtual-accounts/{account_id}/secret-stores": Row(VIEWERS),
+    "POST /api/svc/v1/virtual-accounts/{account_id}/check-secret-stores": Row(ADMINS),
     "DELETE /api/svc/v1/virtual-accounts/{account_id}/jwt/{token_id}": Row(ADMINS),
+    "POST /api/svc/v1/virtual-accounts/rotate": Row(ADMINS, body={"dryRun": True}),
+    "GET /api/svc/v1/rotation-plan": Row(ADMINS),
     "POST /api/svc/v1/virtual-accounts/{account_id}/pause": Row(ADMINS),
     "POST /api/svc/v1/virtual-accounts/{account_id}/resume": Row(ADMINS),
     # Anything.

@@ -1,9 +1,7 @@
 """Tokens sent to their stores again, as the public SDK asks for it."""
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from truefoundry_sdk import (
@@ -14,8 +12,9 @@ from truefoundry_sdk.core.api_error import ApiError
 
 from core.errors import PlaceRefused
 from core.tokens import Token
-from services import draining, syncing, tokens
+from services import syncing, tokens
 from tests.api.calls import NOWHERE, ONCE, kept_in, put, rows
+from tests.support.working_bell import WorkingBell
 from tests.support.world import World
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -23,19 +22,6 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 def token_of(client: TrueFoundry, account_id: str) -> Token:
     return Token(client.virtual_accounts.get_token(account_id).token)
-
-
-class SyncingBell:
-    """Sends at once what it is rung for, as a worker beside the server would."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def ring_lanes(self, lanes: Iterable[UUID], *, troubled: bool = False) -> None:
-        for lane in lanes:
-            draining.drain(self._world.runtime, lane)
-
-    def ring_rotation(self) -> None: ...
 
 
 def sync(client: TrueFoundry, account_id: str, **asked: bool) -> SyncTokenInSecretStoreInfo:
@@ -63,7 +49,7 @@ def test_force_writes_a_token_again_as_a_new_revision(client: TrueFoundry, world
     account = put(client, secret_store_config=kept_in(fqn))
     world.drain()
     world.clock.pass_(minutes=5)
-    world.runtime.bell = SyncingBell(world)
+    world.runtime.bell = WorkingBell(world)
 
     synced = sync(client, account.id, force=True)
 
@@ -73,7 +59,7 @@ def test_force_writes_a_token_again_as_a_new_revision(client: TrueFoundry, world
 
 def test_a_token_that_has_not_arrived_is_sent(client: TrueFoundry, world: World):
     account = put(client, secret_store_config=kept_in(world.file_store()))
-    world.runtime.bell = SyncingBell(world)
+    world.runtime.bell = WorkingBell(world)
 
     synced = sync(client, account.id)
 
@@ -106,7 +92,7 @@ def test_a_store_that_refuses_the_path_is_told(client: TrueFoundry, world: World
     fqn, store = world.store()
     store.at_path["ci/token"] = PlaceRefused("It is somebody else's.")
     account = put(client, secret_store_config=kept_in(fqn))
-    world.runtime.bell = SyncingBell(world)
+    world.runtime.bell = WorkingBell(world)
 
     synced = sync(client, account.id)
 

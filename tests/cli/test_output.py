@@ -24,6 +24,7 @@ COMMANDS = [
     "accounts create web-bot --interval 1h --grace 10m",
     "accounts create ci-bot",
     "accounts show ci-bot",
+    "accounts stores ci-bot",
     "accounts rotate ci-bot",
     "accounts rotate ci-bot --grace 1h",
     "accounts revoke ci-bot --generation 1 --yes",

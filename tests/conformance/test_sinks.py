@@ -260,3 +260,23 @@ def test_a_copy_may_be_lines_as_programs_read_them_at_their_start(store):
     store.put(copy(1, layout=Layout(form="dotenv")))
 
     assert store.stored().splitlines() == [f"TFY_API_KEY={token(1)}", f"OPENAI_API_KEY={token(1)}"]
+
+
+def test_a_value_that_somebody_else_wrote_over_ours_is_found(store):
+    ours = store.put(copy(1))
+    store.write_foreign()
+
+    held = store.sink().read(PATH, store.ports)
+
+    assert held is None or held.mark is None or held.mark < ours.mark
+
+
+def test_a_value_that_somebody_else_wrote_over_ours_is_repaired_by_a_new_revision(store):
+    store.put(copy(1))
+    store.write_foreign()
+
+    held = store.put(copy(2, adopt=True))
+
+    assert held.mark == Mark(1, 2, OURS)
+    assert store.stored() == token(2)
+    assert store.sink().read(PATH, store.ports).mark == held.mark

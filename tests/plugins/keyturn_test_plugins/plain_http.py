@@ -40,7 +40,7 @@ class PlainHttpSink(Sink):
             raise Transient(type(error).__name__) from None
         return Held(mark=copy.mark)
 
-    def read(self, path: str, ports: Ports) -> Held | None:
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         return None
 
     def remove(self, removal: Removal, ports: Ports) -> None: ...

@@ -23,6 +23,7 @@ class Store:
     notices: list[tuple[Notice, str]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     at_path: dict[str, Exception] = field(default_factory=dict)
+    always: Step = None
     after: Step = None
     under_way: int = 0
     most_under_way: int = 0
@@ -44,7 +45,7 @@ class Store:
         with self.lock:
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
-            step = self.steps.pop(0) if self.steps else self.at_path.get(path)
+            step = self.steps.pop(0) if self.steps else self.at_path.get(path, self.always)
         if isinstance(step, Exception):
             raise step
         if step is not None:
@@ -107,9 +108,14 @@ class ScriptedSink(Sink):
         finally:
             place.leave()
 
-    def read(self, path: str, ports: Ports) -> Held | None:
-        present = store(self.store).held.get(path)
-        return Held(mark=present[0]) if present else None
+    def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
+        place = store(self.store)
+        try:
+            place.enter(path)
+            present = place.held.get(path)
+            return Held(mark=present[0]) if present else None
+        finally:
+            place.leave()
 
     def remove(self, removal: Removal, ports: Ports) -> None:
         place = store(self.store)
