@@ -10,7 +10,11 @@ import pytest
 from tests.support.postgres import Postgres
 from tests.support.world import World, new_world
 
-pytest_plugins = ["tests.support.fixtures", "tests.support.outside"]
+pytest_plugins = [
+    "tests.conformance.results",
+    "tests.support.fixtures",
+    "tests.support.outside",
+]
 
 
 @pytest.fixture(autouse=True)

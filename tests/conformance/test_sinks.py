@@ -1,5 +1,6 @@
 """What every sink promises, with its real client library against a real counterpart."""
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +10,7 @@ from core.ids import Mark
 from core.layout import Layout
 from core.plugins import MASK, Family, load
 from sinks.base import Removal
-from tests.conformance import test_sinks_in_trouble
+from tests.conformance import results, test_sinks_in_trouble
 from tests.conformance.sink_bench import CANARY, DOCS, OTHERS, OURS, PATH, copy, token
 from tests.conformance.sinks import BENCHES, registered
 
@@ -31,14 +32,20 @@ def test_every_sink_is_documented_with_each_of_its_fields():
     pages = {kind: (DOCS / BENCHES[kind].page).read_text() for kind in registered()}
 
     missing = [
-        (kind, field)
+        (kind, name)
         for kind, page in pages.items()
-        for field in load(Family.SINK, kind).model_fields
-        if f"`{field}`" not in page
+        for name, field in load(Family.SINK, kind).model_fields.items()
+        if f"`{field.alias or name}`" not in page
     ]
 
     assert missing == []
     assert [kind for kind in pages if BENCHES[kind].page not in overview] == []
+
+
+def test_the_table_of_results_on_the_page_is_that_of_these_cases_and_sinks():
+    every = defaultdict(lambda: {"passed"})
+
+    assert results.written() == results.table(every)
 
 
 def test_a_new_place_gets_the_token_and_its_mark(store):
@@ -269,14 +276,3 @@ def test_a_value_that_somebody_else_wrote_over_ours_is_found(store):
     held = store.sink().read(PATH, store.ports)
 
     assert held is None or held.mark is None or held.mark < ours.mark
-
-
-def test_a_value_that_somebody_else_wrote_over_ours_is_repaired_by_a_new_revision(store):
-    store.put(copy(1))
-    store.write_foreign()
-
-    held = store.put(copy(2, adopt=True))
-
-    assert held.mark == Mark(1, 2, OURS)
-    assert store.stored() == token(2)
-    assert store.sink().read(PATH, store.ports).mark == held.mark
