@@ -48,8 +48,20 @@ def configure(*, json: bool, level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("alembic", "botocore", "urllib3", "celery", "kombu", "amqp", "slack_sdk"):
+    for chatty in (
+        "alembic",
+        "botocore",
+        "urllib3",
+        "celery",
+        "kombu",
+        "amqp",
+        "slack_sdk",
+        "azure",
+        "msal",
+    ):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # It warns with what the login host said, of which Keyturn tells no more than the code.
+    logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 
 
 def mask_tokens(
