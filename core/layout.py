@@ -34,6 +34,7 @@ class Fact(StrEnum):
     ROTATED_AT = "rotated-at"
     PREVIOUS_VALID_UNTIL = "previous-valid-until"
     NEXT_ROTATION = "next-rotation"
+    VALID_UNTIL = "valid-until"
 
 
 def _field(name: str) -> str:

@@ -38,6 +38,7 @@ _BESIDE = {
     "rotated-at": "rotated_at",
     "previous-valid-until": "grace_until",
     "next-rotation": "next_rotation_at",
+    "valid-until": "expires_at",
 }
 
 

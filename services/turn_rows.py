@@ -83,6 +83,7 @@ def _facts(turn: Turn, now: datetime) -> dict[str, Any]:
         "grace_until": written(farewell.grace_until) if farewell else "",
         "hold_until": written(farewell.hold_until) if farewell else "",
         "next_rotation_at": written(turn.next_rotation_at),
+        "expires_at": written(turn.account.expires_at),
     }
 
 
