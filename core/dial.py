@@ -31,7 +31,10 @@ class Dialer(Protocol):
     """
 
     def connect(self, host: str, port: int, timeout: float | None) -> socket.socket:
-        """A TCP connection, through the operator's proxy if there is one."""
+        """A TCP connection, through the operator's proxy if there is one.
+
+        `timeout` is for all of the host's addresses together, each of which gets its share.
+        """
         ...
 
     def pools(self) -> dict[str, Any]:

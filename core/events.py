@@ -76,6 +76,7 @@ TOLD = frozenset(
         EventType.SYNC_DRIFTED,
         EventType.COPY_KEPT,
         EventType.LANE_PAUSED,
+        EventType.LANE_RESUMED,
         EventType.ACCOUNT_EXPIRED,
         EventType.TOKEN_REVOKED,
         EventType.USER_INVITED,

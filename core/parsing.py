@@ -17,16 +17,17 @@ def parse(adapter: TypeAdapter[Model], given: Any, *, below: str = "") -> Model:
         return adapter.validate_python(given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        field = (below + ".".join(_path(first["loc"], given))).removesuffix(".")
+        path = _path(first["loc"], given, is_missing=first["type"] == "missing")
+        field = (below + ".".join(path)).removesuffix(".")
         raise InvalidInput(field or "manifest", _said(first)) from None
 
 
-def _path(location: Sequence[int | str], given: Any) -> Iterator[str]:
+def _path(location: Sequence[int | str], given: Any, *, is_missing: bool) -> Iterator[str]:
     """The field's path in what was given; pydantic names the branches of a union on the way."""
     for number, part in enumerate(location):
         if _has(given, part):
             given = given[part]
-        elif number < len(location) - 1:
+        elif not (is_missing and number == len(location) - 1):
             continue
         yield str(part)
 

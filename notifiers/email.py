@@ -77,7 +77,7 @@ class EmailNotifier(Notifier):
 
     def check(self, ports: Ports) -> str:
         """Connects, encrypts and logs in as a send would; sends nothing."""
-        with self._conversation() as client:
+        with self._conversation(ports) as client:
             client.refuse_unless_well(client.noop())
             how = f"over {client.tls}" if client.tls else "without encryption"
         login = f" and accepts the login {self.auth_data.username}"
@@ -91,7 +91,7 @@ class EmailNotifier(Notifier):
         except ValueError as error:
             raise PlaceRefused(f"{address!r}: {error}") from None
         message = self.message(notice, recipient)
-        with self._conversation() as client:
+        with self._conversation(ports) as client:
             client.sendmail(self.from_email, [recipient], message.as_bytes())
 
     def message(self, notice: Notice, recipient: str) -> EmailMessage:
@@ -114,9 +114,10 @@ class EmailNotifier(Notifier):
     def _domain(self) -> str:
         return self.from_email.rpartition("@")[2]
 
-    def _conversation(self) -> AbstractContextManager[Conversation]:
+    def _conversation(self, ports: Ports) -> AbstractContextManager[Conversation]:
         return conversation(
             self.auth_data,
+            ports.dialer,
             ca_bundle=self.ca_bundle,
             timeout=self.timeout,
             most=_PATIENCE * self.timeout,

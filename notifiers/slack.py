@@ -88,7 +88,7 @@ class SlackBotNotifier(_Slack):
 
     def check(self, ports: Ports) -> str:
         """Asks who the bot is; a permission that is known to be missing is an error."""
-        with self._client() as client:
+        with self._client(ports) as client:
             answer = client.auth_test()
         granted = str(answer.headers.get("x-oauth-scopes", "chat:write"))
         if "chat:write" not in granted.replace(" ", "").split(","):
@@ -100,7 +100,7 @@ class SlackBotNotifier(_Slack):
         """Returns once Slack has the message; its metadata carry the notice's key."""
         if not address:
             raise PlaceRefused("no channel is named.")
-        with self._client() as client:
+        with self._client(ports) as client:
             client.chat_postMessage(channel=address, parse="none", **message(notice))
 
     @property
@@ -108,8 +108,8 @@ class SlackBotNotifier(_Slack):
         return self.auth_data.bot_token.get_secret_value()
 
     @contextmanager
-    def _client(self) -> Iterator[BotClient]:
-        with translated(self._token), Deadline(self.timeout) as deadline:
+    def _client(self, ports: Ports) -> Iterator[BotClient]:
+        with translated(self._token), Deadline(ports.dialer, self.timeout) as deadline:
             yield BotClient(self._token, self.endpoint_url, deadline, self.ca_bundle)
 
 
@@ -139,7 +139,8 @@ class SlackWebhookNotifier(_Slack):
 
     def send(self, notice: Notice, address: str, ports: Ports) -> None:
         """Returns once Slack has the message; its metadata carry the notice's key."""
-        with translated(*self._secrets), Deadline(self.timeout) as deadline:
+        waits = Deadline(ports.dialer, self.timeout)
+        with translated(*self._secrets), waits as deadline:
             answer = HookClient(self._url, deadline, self.ca_bundle).send_dict(message(notice))
         if answer.status_code != HTTPStatus.OK or answer.body.strip() != "ok":
             refuse_hook(answer, *self._secrets)

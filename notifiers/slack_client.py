@@ -130,7 +130,7 @@ class _Encrypted(HTTPSHandler):
 def _post(
     request: Request, *, deadline: Deadline, trust: ssl.SSLContext
 ) -> tuple[int, dict[str, str], str]:
-    """Status, headers by small name, and the first 64 KiB; the environment's proxy is used."""
+    """Status, headers by small name, and the first 64 KiB; the environment's proxy is not used."""
     with ExitStack() as opened:
 
         def dialled(kind: Callable[..., Any], host: str, **how: Any) -> Any:
@@ -140,7 +140,7 @@ def _post(
             return connection
 
         opener = build_opener(
-            ProxyHandler(),
+            ProxyHandler({}),
             _AnyAnswer(),
             _Plain(partial(dialled, http.client.HTTPConnection)),
             _Encrypted(partial(dialled, http.client.HTTPSConnection, context=trust)),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from core.dial import Dialer
 from core.errors import DestinationRefused, Permanent, PlaceRefused, SendFailed, Transient
 from notifiers.wire import Deadline, quoted, trusting
 
@@ -98,14 +99,20 @@ class Conversation(smtplib.SMTP):
 
 @contextmanager
 def conversation(
-    server: SmtpCredentials, *, ca_bundle: str, timeout: float, most: float, introduced_as: str
+    server: SmtpCredentials,
+    dialer: Dialer,
+    *,
+    ca_bundle: str,
+    timeout: float,
+    most: float,
+    introduced_as: str,
 ) -> Iterator[Conversation]:
     """Talks to the server; everything that goes wrong inside is raised as one of our errors.
 
     Waits at most `timeout` seconds for one answer and `most` for all of them.
     """
     try:
-        with Deadline(most, each=timeout) as deadline:
+        with Deadline(dialer, most, each=timeout) as deadline:
             trust = trusting(ca_bundle)
             client = Conversation(
                 server,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from core.dial import Dialer
 from notifiers.words import one_line, shortened
 
 # How long the system's resolver may look up a name; it heeds no timeout of ours.
@@ -30,10 +31,12 @@ class Deadline:
     end of it. `each` bounds one wait.
     """
 
-    def __init__(self, seconds: float, *, each: float | None = None) -> None:
+    def __init__(self, dialer: Dialer, seconds: float, *, each: float | None = None) -> None:
+        self._dialer = dialer
         self._ends = time.monotonic() + seconds
         self._each = seconds if each is None else each
         self._watched: list[socket.socket] = []
+        self._is_over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
@@ -55,38 +58,30 @@ class Deadline:
             self._watched.clear()
 
     def connect(self, address: tuple[str, int], *_: Any) -> socket.socket:
-        """Connects to the first of the host's addresses that answers; OSError if none does.
+        """Connects as the dialer does: DestinationRefused, or OSError if nobody answers in time.
 
         Stands in for `socket.create_connection`, whose further arguments it needs not.
         """
-        host, port = address
-        failure: OSError = TimeoutError("timed out")
-        for family, kind, protocol, _name, where in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
-            left = min(self._each, self._ends - time.monotonic())
-            if left <= 0:
-                break
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.settimeout(left)
-                connection.connect(where)
-                connection.settimeout(self._each)
-                self._watch(connection)
-            except OSError as error:
-                connection.close()
-                failure = error
-            else:
-                return connection
-        raise failure
+        left = min(self._each, self._ends - time.monotonic())
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection = self._dialer.connect(*address, left)
+        connection.settimeout(self._each)
+        self._watch(connection)
+        return connection
 
     def _watch(self, connection: socket.socket) -> None:
         # A descriptor of its own: TLS takes over the connection's, and shuts nothing down.
         with self._lock:
-            self._watched.append(connection.dup())
+            if not self._is_over:
+                self._watched.append(connection.dup())
+                return
+        connection.close()
+        raise TimeoutError("timed out")
 
     def _cut(self) -> None:
         with self._lock:
+            self._is_over = True
             for connection in self._watched:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)

@@ -6,6 +6,7 @@ name which changes its mind between check and use gains nothing. TLS and Host ke
 
 import http.client
 import socket
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
@@ -49,15 +50,26 @@ class GuardedDialer:
         if self._proxy is not None and self._proxy_resolves:
             return self._through_proxy(host, port, timeout)
         failure: OSError = OSError("the name has no address")
-        for *_, found in self._resolve(host, port, type=socket.SOCK_STREAM):
-            self._rules.demand(found[0])
+        found = self._resolve(host, port, type=socket.SOCK_STREAM)
+        ends = None if timeout is None else time.monotonic() + timeout
+        for tried, (*_, (address, *_)) in enumerate(found):
+            self._rules.demand(address)
+            share = None if ends is None else (ends - time.monotonic()) / (len(found) - tried)
+            if share is not None and share <= 0:
+                raise TimeoutError("timed out")
             try:
-                if self._proxy is not None:
-                    return self._through_proxy(found[0], port, timeout)
-                return socket.create_connection((found[0], port), timeout)
+                made = self._to(address, port, share)
             except OSError as error:
                 failure = error
+            else:
+                made.settimeout(timeout)
+                return made
         raise failure
+
+    def _to(self, address: str, port: int, timeout: float | None) -> socket.socket:
+        if self._proxy is not None:
+            return self._through_proxy(address, port, timeout)
+        return socket.create_connection((address, port), timeout)
 
     def pools(self) -> dict[str, Any]:
         return self._pools

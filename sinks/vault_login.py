@@ -4,38 +4,19 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from hvac.api.auth_methods import AppRole, Token
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from hvac.api.auth_methods import Token
+from pydantic import SecretStr
 
 from core.errors import DestinationRefused, Permanent, PlaceRefused, Transient
+from core.plugins import Ports
+from sinks.vault_auth import Exchanged, VaultAuth
 from sinks.vault_errors import Denied
 from sinks.vault_wire import Wire
 
-Secret = Annotated[SecretStr, Field(min_length=1, max_length=4096)]
 OpenWire = Callable[[str], Wire]
 """Opens a wire with this token; the empty one is nobody's."""
-
-
-class _Auth(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class TokenAuth(_Auth):
-    """A token that was made elsewhere; Keyturn renews it if Vault allows."""
-
-    type: Literal["token"] = "token"
-    token: Secret
-
-
-class AppRoleAuth(_Auth):
-    """A role id and a secret id, exchanged for tokens."""
-
-    type: Literal["approle"] = "approle"
-    role_id: str = Field(min_length=1, max_length=4096)
-    secret_id: Secret
-    role_path: str | None = Field(default="approle", max_length=255, pattern=r"^[A-Za-z0-9_./-]+$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +32,9 @@ class Lease:
 class Login:
     """Gives out one lease to all threads. Who waits for another's login waits one call's time."""
 
-    def __init__(self, auth: TokenAuth | AppRoleAuth) -> None:
+    def __init__(self, auth: VaultAuth, ports: Ports) -> None:
         self._auth = auth
+        self._ports = ports
         self._lock = threading.Lock()
         self._lease: Lease | None = None
 
@@ -77,23 +59,17 @@ class Login:
             self._lock.release()
 
     def _log_in(self, open_wire: OpenWire, now: float, *, again: bool = False) -> Lease:
-        if isinstance(self._auth, AppRoleAuth):
+        if isinstance(self._auth, Exchanged):
             return _leased(self._exchange(self._auth, open_wire), now)
         if again:
             raise DestinationRefused("The Vault token is not valid any more: give a new one.")
         return _own(self._auth.token, open_wire, now)
 
-    @staticmethod
-    def _exchange(auth: AppRoleAuth, open_wire: OpenWire) -> Any:
+    def _exchange(self, auth: Exchanged, open_wire: OpenWire) -> dict[str, Any]:
         try:
-            return AppRole(open_wire("")).login(
-                auth.role_id,
-                auth.secret_id.get_secret_value(),
-                use_token=False,
-                mount_point=auth.role_path or "approle",
-            )
+            return auth.exchange(open_wire(""), self._ports)
         except (Denied, PlaceRefused):
-            raise DestinationRefused("Vault does not take this role_id and secret_id.") from None
+            raise DestinationRefused(auth.refusal) from None
 
     def _renew(self, lease: Lease, open_wire: OpenWire, now: float) -> Lease:
         if lease.is_renewable:
@@ -101,8 +77,8 @@ class Login:
                 renewed = Token(open_wire(lease.token.get_secret_value())).renew_self()
                 return _leased(renewed, now)
             except (Denied, Permanent):
-                pass  # it has come to its longest life: an AppRole logs in anew
-        if isinstance(self._auth, AppRoleAuth):
+                pass  # it has come to its longest life: what can be exchanged logs in anew
+        if isinstance(self._auth, Exchanged):
             return self._log_in(open_wire, now)
         return replace(lease, renew_at=math.inf)
 

@@ -5,7 +5,16 @@ from uuid import UUID
 
 import structlog
 
-from services import audit_chain, audit_pruning, draining, drift, expiry, housekeeping, lanes, rotation
+from services import (
+    audit_chain,
+    audit_pruning,
+    draining,
+    drift,
+    expiry,
+    housekeeping,
+    lanes,
+    rotation,
+)
 from services.pulse import Pulse
 from services.runtime import Runtime
 

@@ -14,14 +14,14 @@ from pydantic import ValidationError
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.events import EventType, Severity
-from core.plugins import Ports
 from notifiers.base import Notice
 from notifiers.email import EmailNotifier, mailbox
 from notifiers.smtp import Conversation, SmtpCredentials
 from notifiers.wire import Deadline
+from tests.support.lending import NETWORK, lent
 from tests.support.mail_double import MailDouble
 
-PORTS = Ports()
+PORTS = lent()
 NOTICE = Notice(
     key=UUID("0195a1b2-0000-7000-8000-00000000cafe"),
     type=EventType.TOKEN_ROTATED,
@@ -120,7 +120,7 @@ def test_port_465_speaks_tls_from_the_start():
 
 
 def test_implicit_tls_encrypts_before_the_first_word():
-    with MailDouble(tls="implicit") as mail, Deadline(5) as deadline:
+    with MailDouble(tls="implicit") as mail, Deadline(NETWORK, 5) as deadline:
         client = Conversation(
             SmtpCredentials(host=mail.host, port=mail.port),
             deadline,

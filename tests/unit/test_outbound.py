@@ -2,8 +2,9 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_network
 
 import pytest
@@ -18,6 +19,18 @@ HERE = AddressRules(allowed=LOOPBACK)
 
 def resolving(*addresses: str):
     return lambda *_, **__: [(None, None, None, None, (it, 0)) for it in addresses]
+
+
+@contextmanager
+def full(address: str, port: int) -> Iterator[None]:
+    """A server that takes no further connection: nothing answers, as where a firewall is."""
+    with ExitStack() as opened:
+        opened.enter_context(socket.create_server((address, port), backlog=0))
+        for _ in range(2):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
 
 
 @contextmanager
@@ -102,6 +115,26 @@ def test_the_next_address_is_tried_where_one_does_not_answer():
 
         with dialer.connect("store.example.com", port, 1) as made:
             assert made.getpeername() == ("127.0.0.1", port)
+
+
+def test_all_addresses_of_a_name_together_have_the_time_of_one_connection():
+    dead = ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+    with ExitStack() as opened:
+        port = opened.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        for address in dead:
+            opened.enter_context(full(address, port))
+        began = time.monotonic()
+
+        with pytest.raises(TimeoutError):
+            GuardedDialer(HERE, resolve=resolving(*dead)).connect("store.example.com", port, 0.6)
+        failed = time.monotonic() - began
+        with GuardedDialer(HERE, resolve=resolving(dead[0], "127.0.0.1")).connect(
+            "store.example.com", port, 0.6
+        ) as made:
+            patience = made.gettimeout()
+
+    assert 0.5 < failed < 1.5
+    assert patience == 0.6
 
 
 def test_a_session_calls_the_checked_address_by_its_name_and_follows_nothing():

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.events import EventType, Severity
-from core.plugins import Ports
 from notifiers.base import Notice
 from notifiers.blocks import blocks, escaped
 from notifiers.slack import SlackBotNotifier, SlackWebhookNotifier
+from tests.support.lending import lent
 from tests.support.slack_double import SlackDouble
 
-PORTS = Ports()
+PORTS = lent()
 TOKEN = "xoxb-CANARY-1"
 NOTICE = Notice(
     key=UUID("0195a1b2-0000-7000-8000-00000000cafe"),
@@ -252,13 +252,15 @@ def test_a_wrong_webhook_is_refused_without_being_quoted(url):
     assert "CANARY" not in str(raised.value)
 
 
-def test_the_environments_proxy_is_used(slack, monkeypatch):
+def test_the_environments_proxy_is_not_used(slack, monkeypatch):
+    url = slack.add_webhook("T1/B1/CANARY")
     with SlackDouble() as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
         monkeypatch.setenv("no_proxy", "")
-        proxy.fault("POST *", body={"ok": True})
 
         bot(slack).send(NOTICE, "C1", PORTS)
+        hook(url).send(NOTICE, "", PORTS)
 
-        assert len(proxy.requests) == 1
-        assert slack.requests == []
+        assert proxy.requests == []
+        assert (len(slack.messages), len(slack.webhook_messages)) == (1, 1)

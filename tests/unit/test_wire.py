@@ -12,7 +12,12 @@ import pytest
 import trustme
 from pydantic import TypeAdapter, ValidationError
 
+from core.dial import LOOPBACK as INNER
+from core.dial import AddressRules
+from core.errors import DestinationRefused
 from notifiers.wire import CaBundle, Deadline, https_url, quoted, trusting
+from services.outbound import GuardedDialer
+from tests.support.lending import NETWORK
 from tests.support.ports import LOOPBACK, free_port
 
 
@@ -55,7 +60,7 @@ def dripping() -> Iterator[Dripping]:
 def test_a_peer_that_keeps_talking_is_cut_off_when_time_is_up(dripping):
     began = time.monotonic()
 
-    with Deadline(0.2) as deadline, deadline.connect(dripping.address) as connection:
+    with Deadline(NETWORK, 0.2) as deadline, deadline.connect(dripping.address) as connection:
         while connection.recv(1):
             pass
 
@@ -65,35 +70,44 @@ def test_a_peer_that_keeps_talking_is_cut_off_when_time_is_up(dripping):
 def test_one_wait_is_shorter_than_all_of_them():
     with (
         socket.create_server((LOOPBACK, 0)) as silent,
-        Deadline(30, each=0.05) as deadline,
+        Deadline(NETWORK, 30, each=0.05) as deadline,
         deadline.connect(silent.getsockname()) as connection,
         pytest.raises(TimeoutError),
     ):
         connection.recv(1)
 
 
+def test_a_connection_that_came_about_after_the_end_is_not_kept():
+    with socket.create_server((LOOPBACK, 0)) as server:
+        deadline = Deadline(NETWORK, 30)
+        deadline._cut()
+
+        with pytest.raises(TimeoutError):
+            deadline.connect(server.getsockname())
+
+
 def test_nothing_is_dialled_when_time_is_up():
-    with Deadline(0) as deadline, pytest.raises(TimeoutError):
+    with Deadline(NETWORK, 0) as deadline, pytest.raises(TimeoutError):
         deadline.connect((LOOPBACK, 9))
 
 
-def test_the_next_address_of_a_host_is_tried(monkeypatch):
-    nobody = free_port()
-    with socket.create_server((LOOPBACK, 0)) as server:
-        found = [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (LOOPBACK, nobody)),
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", server.getsockname()),
-        ]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+def test_a_connection_goes_where_the_dialer_lets_it():
+    resolved = {"mail.example.com": LOOPBACK, "cloud.example.com": "169.254.169.254"}
+    rules = AddressRules(allowed=INNER)
+    dialer = GuardedDialer(rules, resolve=lambda name, *_, **__: [(None, (resolved[name], 0))])
+    with socket.create_server((LOOPBACK, 0)) as server, Deadline(dialer, 5) as deadline:
+        port = server.getsockname()[1]
 
-        with Deadline(5) as deadline, deadline.connect(("mail.example.com", 25)) as connection:
+        with deadline.connect(("mail.example.com", port)) as connection:
             reached = connection.getpeername()
+        with pytest.raises(DestinationRefused, match="link-local"):
+            deadline.connect(("cloud.example.com", port))
 
         assert reached == server.getsockname()
 
 
 def test_a_host_that_nobody_answers_on_is_an_error():
-    with Deadline(5) as deadline, pytest.raises(ConnectionRefusedError):
+    with Deadline(NETWORK, 5) as deadline, pytest.raises(ConnectionRefusedError):
         deadline.connect((LOOPBACK, free_port()))
 
 
