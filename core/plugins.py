@@ -39,8 +39,9 @@ class Pace:
 
     `per_second` is the destination's published limit in calls (None: none is published), and
     `cost` is how many of those calls one send makes, `first_cost` the same for the first one to
-    a new place (None: as any other). `concurrency` is how many sends a lane may have under way. `send_limit` is the longest that one send can take, in seconds:
-    attempts times timeouts, which the plugin's client enforces.
+    a new place (None: as any other). `concurrency` is how many sends a lane may have under way.
+    `send_limit` is the longest that one send can take, in seconds: attempts times timeouts,
+    which the plugin's client enforces.
     """
 
     per_second: float | None = None

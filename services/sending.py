@@ -90,9 +90,7 @@ def send(
     if runtime.clock.elapsed() > start_by:
         return Outcome(claimed, Result.UNSENT)
     try:
-        if claimed.action is Action.CHECK:
-            return Outcome(claimed, Result.DONE, drift=_check(runtime, plugin, claimed))
-        return Outcome(claimed, _send(runtime, turn, plugin, claimed, epoch))
+        return _done(runtime, turn, plugin, claimed, epoch)
     except Transient as error:
         return Outcome(
             claimed, Result.TRANSIENT, _said(error), error.retry_after, throttled=error.throttled
@@ -103,6 +101,12 @@ def send(
         return Outcome(claimed, Result.DESTINATION_REFUSED, _said(error))
     except Exception as error:  # noqa: BLE001 - a plugin's surprise is retried, by name only
         return Outcome(claimed, Result.TRANSIENT, f"unexpected {type(error).__name__}")
+
+
+def _done(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch: int) -> Outcome:
+    if claimed.action is Action.CHECK:
+        return Outcome(claimed, Result.DONE, drift=_check(runtime, plugin, claimed))
+    return Outcome(claimed, _send(runtime, turn, plugin, claimed, epoch))
 
 
 def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch: int) -> Result:
