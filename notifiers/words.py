@@ -26,6 +26,7 @@ _TITLES = {
     EventType.SYNC_DRIFTED: "Store changed by somebody else",
     EventType.COPY_KEPT: "Token left in a store",
     EventType.LANE_PAUSED: "Sending paused",
+    EventType.LANE_RESUMED: "Sending goes on",
     EventType.USER_INVITED: "Invitation",
 }
 
@@ -47,6 +48,7 @@ _HEADLINES = {
     EventType.SYNC_DRIFTED: "{account}: {path} did not hold what it should: {found}",
     EventType.COPY_KEPT: "{account}: a copy of its token stays at {path}, as was asked for",
     EventType.LANE_PAUSED: "Sending to {lane} is paused: {error}",
+    EventType.LANE_RESUMED: "Sending to {lane} goes on",
     EventType.USER_INVITED: "{by} invites you to {organisation} on Keyturn",
 }
 
@@ -70,6 +72,12 @@ _NEXT_STEPS = {
     "not know who invites you, do nothing.",
     EventType.LANE_PAUSED: "Correct the credentials or the address, then resume the lane.",
 }
+# The same of a copy that should go away.
+_OF_REMOVALS = {
+    EventType.SYNC_FAILED: "{account}: its copy could not be removed from {path}: {error}",
+    EventType.SYNC_RECOVERED: "{account}: its copy has been removed from {path}",
+}
+_REMOVE_BY_HAND = "It will not be retried, and its token may still work: remove it there by hand."
 _RETRIED = "It is retried by itself; look at the store if this lasts."
 
 _LABELS = {
@@ -81,6 +89,7 @@ _LABELS = {
     "next_rotation_at": "Next rotation",
     "path": "Path",
     "lane": "Destination",
+    "integration": "Integration",
     "found": "Found there",
     "done": "What followed",
     "address": "Address",
@@ -116,7 +125,8 @@ def title(notice: Notice) -> str:
 def headline(notice: Notice) -> str:
     """What happened, in one line of at most 400 characters without line breaks."""
     facts = _Known({key: readable(value) or "-" for key, value in notice.facts.items()})
-    said = _HEADLINES.get(notice.type, "{account}: " + notice.type.value).format_map(facts)
+    words = {**_HEADLINES, **(_OF_REMOVALS if _is_of_removal(notice) else {})}
+    said = words.get(notice.type, "{account}: " + notice.type.value).format_map(facts)
     return shortened(said + _fate_of_the_old(notice), LONGEST_HEADLINE)
 
 
@@ -124,6 +134,8 @@ def next_step(notice: Notice) -> str:
     """What the reader should do; empty if nothing."""
     if notice.type is EventType.SYNC_FAILED and notice.facts.get("will_retry"):
         return _RETRIED
+    if notice.type is EventType.SYNC_FAILED and _is_of_removal(notice):
+        return _REMOVE_BY_HAND
     return _NEXT_STEPS.get(notice.type, "")
 
 
@@ -178,6 +190,10 @@ def masked(text: str) -> str:
 def shortened(text: str, most: int) -> str:
     """`text`, or as much of it as fits into `most` characters with an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def _is_of_removal(notice: Notice) -> bool:
+    return notice.facts.get("cause") == "removed"
 
 
 def _fate_of_the_old(notice: Notice) -> str:

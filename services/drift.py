@@ -18,6 +18,7 @@ from core.events import EventType
 from models import (
     Delivery,
     DeliveryState,
+    Lane,
     Place,
     PlaceState,
     Priority,
@@ -25,6 +26,7 @@ from models import (
     VirtualAccount,
 )
 from services import bulk
+from services.judging import integration_name
 from services.outbox import Outbox
 from services.places import send_copies
 from services.runtime import Runtime
@@ -143,6 +145,7 @@ def _act(session: Session, outbox: Outbox, outcome: Outcome, before: str | None)
     place = session.get_one(Place, (sent.place_id, sent.tenant_id), populate_existing=True)
     if place.state is not PlaceState.ACTIVE or place.revision != sent.revision:
         return  # something newer is on its way, and will be confirmed by itself
+    lane = session.get_one(Lane, (sent.lane_id, sent.tenant_id))
     if before != drift.found:
         outbox.tell(
             sent.tenant_id,
@@ -151,6 +154,7 @@ def _act(session: Session, outbox: Outbox, outcome: Outcome, before: str | None)
             lane_id=sent.lane_id,
             facts={
                 "account": account.name,
+                "integration": integration_name(session, lane),
                 "path": sent.path,
                 "generation": sent.generation,
                 "found": drift.found,

@@ -106,7 +106,7 @@ def _tell_account(
     lane = session.get_one(Lane, (sent.lane_id, sent.tenant_id))
     facts = {
         "account": account.name,
-        "integration": _integration(session, lane),
+        "integration": integration_name(session, lane),
         "cause": "removed" if sent.action is Action.REMOVE else "written",
         "path": sent.path,
         "generation": sent.generation,
@@ -130,7 +130,7 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
         Place.lane_id == lane.id, Place.state != PlaceState.REMOVED
     )
     facts = {
-        "integration": _integration(session, lane),
+        "integration": integration_name(session, lane),
         "lane": lane.kind,
         "address": lane.address,
         "error": lane.paused_because or "",
@@ -144,7 +144,7 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
     )
 
 
-def _integration(session: Session, lane: Lane) -> str:
+def integration_name(session: Session, lane: Lane) -> str:
     """Which of several of its kind: what a problem and its end are told apart by."""
     return session.get_one(Integration, (lane.integration_id, lane.tenant_id)).fqn
 

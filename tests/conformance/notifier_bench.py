@@ -75,6 +75,13 @@ class Bench:
     def config(self) -> dict[str, Any]:
         raise NotImplementedError
 
+    def elsewhere(self, host: str) -> dict[str, Any]:
+        """The configuration by which the same medium is called by another name."""
+        given = self.config()
+        named = _renamed(given, host)
+        assert named != given
+        return {field: value for field, value in named.items() if value != given[field]}
+
     def told(self) -> list[Told]:
         raise NotImplementedError
 
@@ -91,6 +98,12 @@ class Bench:
 
     def failing_checks(self) -> list[tuple[Notifier, Ports, type[KeyturnError]]]:
         raise NotImplementedError
+
+
+def _renamed(value: Any, host: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(one, host) for key, one in value.items()}
+    return value.replace("127.0.0.1", host) if isinstance(value, str) else value
 
 
 def strings_of(value: Any) -> str:

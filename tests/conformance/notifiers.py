@@ -14,7 +14,10 @@ from notifiers.base import Notice, Notifier
 from notifiers.words import headline
 from tests.conformance.email_bench import EmailBench
 from tests.conformance.notifier_bench import Bench, Expected, Told, strings_of
+from tests.conformance.pagerduty_bench import PagerDutyBench
 from tests.conformance.slack_bench import SlackBotBench, SlackWebhookBench
+from tests.conformance.teams_bench import TeamsBench
+from tests.conformance.webhook_bench import WebhookBench
 
 
 class ConsoleBench(Bench):
@@ -25,6 +28,7 @@ class ConsoleBench(Bench):
         "silent": _NO_NETWORK,
         "refusing_connections": _NO_NETWORK,
         "answer_lost": _NO_NETWORK,
+        "turned_inward": _NO_NETWORK,
         "untrusted_certificate": _NO_NETWORK,
         "bad_credentials": "it has none",
         "rotated_credentials": "it has none",
@@ -57,5 +61,14 @@ class ConsoleBench(Bench):
 
 
 BENCHES: dict[str, type[Bench]] = {
-    bench.kind: bench for bench in (ConsoleBench, EmailBench, SlackBotBench, SlackWebhookBench)
+    bench.kind: bench
+    for bench in (
+        ConsoleBench,
+        EmailBench,
+        SlackBotBench,
+        SlackWebhookBench,
+        TeamsBench,
+        PagerDutyBench,
+        WebhookBench,
+    )
 }

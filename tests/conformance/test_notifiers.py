@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from uuid import UUID
 
@@ -13,13 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import DestinationRefused, KeyturnError
+from core.dial import AddressRules
+from core.errors import DestinationRefused, KeyturnError, Transient
 from core.events import SEVERITY, TOLD, EventType
 from core.plugins import MASK, Family, kinds, load
 from notifiers.base import Notice
 from notifiers.words import figures, headline, next_step
+from services.outbound import GuardedDialer
 from tests.conformance.notifier_bench import MISFORTUNES, Bench
 from tests.conformance.notifiers import BENCHES
+from tests.support.lending import lent
+from tests.support.ports import LOOPBACK
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CANARY = "tfy_vat_CANARY7Canary7Canary7Canary7Canary7Canary7Canary"
@@ -86,7 +91,7 @@ def test_every_registered_notifier_has_a_bench():
 def test_a_bench_has_every_misfortune_or_says_why_not(kind):
     missing = {name for name in MISFORTUNES if not hasattr(BENCHES[kind], name)}
 
-    assert missing == BENCHES[kind].lacks.keys() - {"rotated_credentials"}
+    assert missing == BENCHES[kind].lacks.keys() - {"rotated_credentials", "turned_inward"}
 
 
 @pytest.mark.parametrize("kind", sorted(BENCHES))
@@ -186,6 +191,35 @@ def test_old_credentials_are_refused_and_new_ones_taken_after_a_rotation(kind):
         new.send(notice(), bench.address, bench.ports)
 
         assert len(bench.told()) == 2
+
+
+@pytest.mark.parametrize("kind", having("turned_inward"))
+def test_a_name_that_turns_inward_is_refused_when_it_is_called(kind):
+    outward, inward = "127.0.0.2", "127.0.0.1"  # nothing answers at the first
+    resolved = iter([outward, inward])
+    rules = AddressRules(allowed=[ip_network(outward)])
+    dialer = GuardedDialer(rules, resolve=lambda *_, **__: [(None, (next(resolved), 0))])
+    with BENCHES[kind]() as bench:
+        notifier = bench.notifier(**bench.elsewhere("channel.example.com"))
+
+        with pytest.raises(Transient):
+            notifier.send(notice(), bench.address, lent(network=dialer))
+        with pytest.raises(DestinationRefused, match="own host") as refused:
+            notifier.send(notice(), bench.address, lent(network=dialer))
+
+        assert bench.told() == []
+        _assert_clean("".join(traceback.format_exception(refused.value)), bench.secrets)
+
+
+@pytest.mark.parametrize("kind", having("turned_inward"))
+def test_no_proxy_of_the_environment_is_used(kind, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://{LOOPBACK}:1")
+        monkeypatch.setenv(name.upper(), f"http://{LOOPBACK}:1")
+    with BENCHES[kind]() as bench:
+        bench.notifier().send(notice(), bench.address, bench.ports)
+
+        assert len(bench.told()) == 1
 
 
 def test_a_check_says_in_a_sentence_what_was_found_and_tells_nobody(bench):

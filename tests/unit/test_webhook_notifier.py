@@ -18,7 +18,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from core.errors import DestinationRefused
 from core.events import SEVERITY, EventType
 from notifiers.base import Notice
-from notifiers.webhook import WebhookNotifier, payload
+from notifiers.webhook import WebhookNotifier
+from notifiers.webhook_payload import payload
 from tests.conformance.webhook_bench import secret_of
 from tests.support.lending import lent
 from tests.support.webhook_double import WebhookDouble
