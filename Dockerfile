@@ -12,7 +12,7 @@ RUN python -m venv /opt/keyturn \
     && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 
 COPY . .
-RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels ./client . \
     && /opt/keyturn/bin/pip install --no-deps --no-index /wheels/*.whl
 
 FROM python:3.12-slim

@@ -13,10 +13,10 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 	$(PYTHON) -c 'import sys; sys.exit("Keyturn needs Python 3.11, 3.12 or 3.13; this is %d.%d. Say: make PYTHON=python3.12" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
 	$(PYTHON) -m venv .venv
 
-.venv/.runtime: .venv/bin/python requirements/runtime.txt pyproject.toml
+.venv/.runtime: .venv/bin/python requirements/runtime.txt pyproject.toml client/pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable ./client --editable .
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements/dev.txt tests/plugins/pyproject.toml
@@ -53,8 +53,8 @@ format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff format .
 
 lock: ## resolve the lock files anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --group dev pyproject.toml --output-file requirements/dev.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --group dev pyproject.toml --output-file requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 	printf 'truefoundry==0.17.5\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/tfy.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --constraints requirements/dev.txt - --output-file requirements/build.txt
 

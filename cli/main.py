@@ -5,7 +5,7 @@ from io import TextIOWrapper
 
 import typer
 
-from cli import accounts, audit, operate, run, tenants
+from cli import accounts, audit, exec_command, operate, planning, run, tenants
 from cli.apply import apply
 
 app = typer.Typer(
@@ -19,10 +19,11 @@ app.command()(run.worker)
 app.command()(run.beat)
 app.command()(operate.migrate)
 app.command()(operate.doctor)
-app.command("plan")(operate.plan_)
+app.command("plan")(planning.plan_)
 app.command()(operate.plugins)
 app.command()(operate.recover)
 app.command()(apply)
+app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(operate.lanes, name="lanes")

@@ -8,10 +8,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CLIENT = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
 REASONS = (ROOT / "docs" / "adr" / "0003-direct-dependencies.md").read_text()
 
 GROUPS = {
     "Runtime": PROJECT["project"]["dependencies"],
+    "Client": CLIENT["project"]["dependencies"],
     "Extras": [
         requirement
         for extra, requirements in PROJECT["project"]["optional-dependencies"].items()
