@@ -13,7 +13,19 @@ from core.plugins import MASK, Family, Plugin, kinds, load
 from core.secret_manifests import ACCOUNT, PROVIDER
 from models import Tenant
 
-PROVIDERS = ("aws", "azure", "custom", "gcp", "hashicorp", "ms-teams", "pagerduty", "slack")
+PROVIDERS = (
+    "aws",
+    "azure",
+    "custom",
+    "gcp",
+    "github",
+    "gitlab",
+    "hashicorp",
+    "kubernetes",
+    "ms-teams",
+    "pagerduty",
+    "slack",
+)
 # Fields of an integration that are Keyturn's, not its plugin's.
 _OURS = {"type", "name", "authorized_subjects", "rate"}
 # Fields of a provider account; in others a credential would be kept in the clear.
@@ -28,7 +40,7 @@ _OF_ACCOUNT = {
     "type",
 }
 # Fields of a provider account that its integrations inherit where their plugin has them.
-_INHERITED = ("auth_data", "aws_account_id", "owned_by")
+_INHERITED = ("auth_data", "aws_account_id", "owned_by", "project_id")
 _Subjects = Annotated[
     list[Annotated[str, StringConstraints(pattern=r"^(user|team|virtualaccount):[^\s]{1,320}$")]],
     Field(max_length=500),
