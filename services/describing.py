@@ -21,7 +21,6 @@ PROVIDERS = (
     "github",
     "gitlab",
     "hashicorp",
-    "kubernetes",
     "ms-teams",
     "pagerduty",
     "slack",

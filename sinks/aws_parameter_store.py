@@ -7,6 +7,7 @@ was written for, and one that is not there any more, or not yet, is found by tha
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
@@ -30,6 +31,9 @@ class ParameterStoreSink(AwsSink):
 
     kind: ClassVar[str] = "aws/parameter-store"
     title: ClassVar[str] = "AWS Parameter Store"
+    # AWS's Lambda extension keeps a parameter for 5 minutes, if nobody says otherwise.
+    # docs.aws.amazon.com/systems-manager/latest/userguide/ps-integration-lambda-extensions.html
+    usual_refresh: ClassVar[timedelta] = timedelta(minutes=5)
 
     root_path: Annotated[str, StringConstraints(pattern=rf"^/?{_PATH.pattern}/?$")] | None = Field(
         default=None, max_length=512, description="Goes before every secret path."

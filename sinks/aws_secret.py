@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from core.plugins import Ports
@@ -13,6 +15,9 @@ from sinks.aws_errors import MISSING, Refused
 from sinks.aws_identity import Identity
 from sinks.base import MANAGED_BY, Copy, Held
 from sinks.deadline import Deadline
+
+KEY = "keyturn:"
+"""Goes before a key in the name of the tag that says whose it is."""
 
 _CURRENT = "AWSCURRENT"
 _TAKEN = {"ResourceExistsException", "InvalidRequestException"}
@@ -56,6 +61,11 @@ class Described:
         return max((mark for mark in marks if mark and mark.place == self.place), default=None)
 
     @property
+    def is_of_keys(self) -> bool:
+        """Whether Keyturn writes single keys of it, and not the whole."""
+        return self.place is None and any(tag.startswith(KEY) for tag in self.tags)
+
+    @property
     def held(self) -> Held:
         return Held(self.mark, self.current)
 
@@ -83,14 +93,21 @@ class AwsSecret(AwsCalls):
 
     def create(self, copy: Copy, tags: Mapping[str, str], kms_key: str | None) -> None:
         """Makes the secret with its first version. Transient if the name is taken by now."""
+        known = {**tags, **_bearings(copy)}
+        self.make(copy.text, copy.mark.version_id(), known, kms_key)
+
+    def make(
+        self, value: SecretStr, version: str, tags: Mapping[str, str], kms_key: str | None
+    ) -> None:
+        """Makes the secret with a first version of this id. Transient if the name is taken."""
         try:
             self.call(
                 "create_secret",
                 Name=self._name,
                 Description="Managed by Keyturn",
-                SecretString=copy.text.get_secret_value(),
-                ClientRequestToken=copy.mark.version_id(),
-                Tags=_pairs({**tags, **_bearings(copy)}),
+                SecretString=value.get_secret_value(),
+                ClientRequestToken=version,
+                Tags=_pairs(tags),
                 **({"KmsKeyId": kms_key} if kms_key else {}),
             )
         except Refused as refused:

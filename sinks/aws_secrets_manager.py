@@ -1,4 +1,4 @@
-"""AWS Secrets Manager: a secret's value is the bare token.
+"""AWS Secrets Manager: a secret's value is the bare token, or one key of it is a place of its own.
 
 A version's id is made of its place, epoch and revision, so a repeat is no new version; tags
 say whose the secret is. The store has no check-and-set: after each write the labels are read
@@ -6,17 +6,21 @@ back, and the newest revision of the place is made current if another write came
 """
 
 import re
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from core.errors import PlaceRefused, Transient
 from core.plugins import Pace, Ports
-from sinks.aws_secret import AwsSecret
+from sinks.aws_document import AwsDocument
+from sinks.aws_entries import check_key, put_entry, read_entry, remove_entry
 from sinks.aws_sink import AwsSink
 from sinks.base import Copy, Held, Removal
+from sinks.entries import keys_refused
 
-# Assume a role; describe, restore, claim, put, describe, promote, describe.
+# Assume a role; describe, restore, claim, put, describe, promote, describe. For one key: describe,
+# read, claim, put, say, describe; what follows another's write is done while there is time left.
 _CALLS = 8
 _PROBE = "keyturn-check"
 _NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
@@ -33,6 +37,13 @@ class SecretsManagerSink(AwsSink):
 
     kind: ClassVar[str] = "aws/secrets-manager"
     title: ClassVar[str] = "AWS Secrets Manager"
+    # A version every 10 minutes at the most, sustained: AWS removes old ones no faster than that.
+    # docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+    shortest_interval: ClassVar[timedelta] = timedelta(minutes=10)
+    # AWS's caching clients keep a secret for an hour, if nobody says otherwise.
+    # docs.aws.amazon.com/secretsmanager/latest/userguide/
+    # retrieving-secrets_cache-java-ref_SecretCacheConfiguration.html
+    usual_refresh: ClassVar[timedelta] = timedelta(hours=1)
 
     root_path: Annotated[str, StringConstraints(pattern=rf"^{_NAME.pattern}$")] | None = Field(
         default=None, description="Goes before every secret path."
@@ -59,6 +70,9 @@ class SecretsManagerSink(AwsSink):
             )
         return place
 
+    def key(self, given: str | None) -> str:
+        return check_key(given)
+
     def check(self, ports: Ports) -> str:
         secret = self._secret(_PROBE, ports)
         owner = self._owner(secret)
@@ -67,7 +81,11 @@ class SecretsManagerSink(AwsSink):
 
     def put(self, copy: Copy, ports: Ports) -> Held:
         secret = self._secret(copy.path, ports)
+        if copy.key:
+            return put_entry(secret, copy, self.tags or {}, self.kms_arn)
         found = secret.describe()
+        if found is not None and found.is_of_keys:
+            raise keys_refused(copy.where)
         if found is None:
             secret.create(copy, self.tags or {}, self.kms_arn)
             return _confirm(secret, copy)
@@ -85,11 +103,17 @@ class SecretsManagerSink(AwsSink):
 
     def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
         """Somebody else's value in our secret reads as revision 0."""
-        found = self._secret(path, ports).describe()
+        secret = self._secret(path, ports)
+        if key:
+            return read_entry(secret, key)
+        found = secret.describe()
         return None if found is None or found.is_scheduled else found.held
 
     def remove(self, removal: Removal, ports: Ports) -> None:
         secret = self._secret(removal.path, ports)
+        if removal.key:
+            remove_entry(secret, removal)
+            return
         found = secret.describe()
         if found is not None and not found.is_scheduled and found.place == removal.place:
             secret.delete(self.recovery_window_days)
@@ -97,11 +121,11 @@ class SecretsManagerSink(AwsSink):
     def _name(self, path: str) -> str:
         return f"{self.root_path.rstrip('/')}/{path}" if self.root_path else path
 
-    def _secret(self, path: str, ports: Ports) -> AwsSecret:
-        return AwsSecret(self._identified(), ports, self._deadline(ports), self._name(path))
+    def _secret(self, path: str, ports: Ports) -> AwsDocument:
+        return AwsDocument(self._identified(), ports, self._deadline(ports), self._name(path))
 
 
-def _confirm(secret: AwsSecret, copy: Copy) -> Held:
+def _confirm(secret: AwsDocument, copy: Copy) -> Held:
     """What is current now; if that is not the newest of the place, it is made so first."""
     found = secret.describe()
     if found and (newest := found.newest) and newest >= copy.mark and newest != found.mark:

@@ -15,8 +15,10 @@ from sinks.endpoint import Address, CaBundle
 
 
 def _free(key: str) -> str:
-    if key in {"managed-by", "place", "account"} or key.lower().startswith("aws:"):
-        raise ValueError("managed-by, place and account are Keyturn's tags, aws:... are AWS's")
+    if key in {"managed-by", "place", "account"} or key.lower().startswith(("aws:", "keyturn:")):
+        raise ValueError(
+            "managed-by, place, account and keyturn:... are Keyturn's tags, aws:... are AWS's"
+        )
     return key
 
 

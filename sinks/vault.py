@@ -1,13 +1,15 @@
 """HashiCorp Vault and OpenBao: the KV v2 engine, written by check-and-set.
 
 A secret is `{"token": "<token>"}`; its mark stands in custom_metadata. The order of writing
-makes every crash harmless: first whose it is, then the data, then which revision it is.
+makes every crash harmless: first whose it is, then the data, then which revision it is. With a
+key, a place is one entry of a secret (`sinks.vault_entries`).
 """
 
 import hmac
 import json
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints
@@ -17,9 +19,11 @@ from core.plugins import Pace, Ports
 from sinks.base import Copy, Held, Removal, Sink, mark_metadata
 from sinks.deadline import Deadline
 from sinks.endpoint import Address, CaBundle
+from sinks.entries import keys_refused
 from sinks.paths import tidied
-from sinks.vault_login import AppRoleAuth, TokenAuth
-from sinks.vault_secret import Connection, Stored, VaultSecret
+from sinks.vault_auth import VaultAuth
+from sinks.vault_entries import check_key, put_entry, read_entry, remove_entry
+from sinks.vault_secret import VERSION, Connection, Stored, VaultSecret
 
 # Log in; read, claim and read again; read the data, write them; describe and read back.
 _CALLS = 8
@@ -34,6 +38,9 @@ class VaultSink(Sink):
     kind: ClassVar[str] = "hashicorp/vault"
     provider: ClassVar[str] = "hashicorp"
     title: ClassVar[str] = "HashiCorp Vault (KV v2)"
+    # Vault Agent renders a secret without a lease again about every 5 minutes, at random: twice
+    # that is safe. developer.hashicorp.com/vault/docs/agent-and-proxy/agent/template
+    usual_refresh: ClassVar[timedelta] = timedelta(minutes=10)
 
     vault_url: Address = Field(description="Where Vault answers: https://vault.example.com:8200.")
     kv_mount_path: Annotated[KvPath, StringConstraints(min_length=1)] = Field(
@@ -43,9 +50,7 @@ class VaultSink(Sink):
     namespace: Annotated[str, StringConstraints(max_length=255)] | None = Field(
         default=None, description="Vault Enterprise's or OpenBao's namespace."
     )
-    auth_data: TokenAuth | AppRoleAuth = Field(
-        discriminator="type", description="How Keyturn logs in."
-    )
+    auth_data: VaultAuth = Field(discriminator="type", description="How Keyturn logs in.")
     ca_bundle: CaBundle | None = Field(
         default=None, repr=False, description="PEM text of the authorities that sign Vault's TLS."
     )
@@ -72,6 +77,9 @@ class VaultSink(Sink):
             raise PlaceRefused("a path has at least one part")
         return place
 
+    def key(self, given: str | None) -> str:
+        return check_key(given)
+
     def check(self, ports: Ports) -> str:
         """Writes and removes the metadata of `keyturn-check`, and no data."""
         probe = self._secret(_PROBE, ports)
@@ -87,7 +95,11 @@ class VaultSink(Sink):
 
     def put(self, copy: Copy, ports: Ports) -> Held:
         secret = self._secret(copy.path, ports)
+        if copy.key:
+            return put_entry(secret, copy)
         stored = secret.stored()
+        if stored is not None and stored.keys and not stored.mark:
+            raise keys_refused(copy.where)
         if stored is not None and not copy.may_follow(stored.mark):
             return stored.held
         if stored is None or stored.mark is None or stored.mark.place != copy.mark.place:
@@ -96,18 +108,25 @@ class VaultSink(Sink):
         version = stored.version
         if not (version and _agree(secret.document(), document)):
             version = secret.write(document, cas=version)
-        if stored.metadata != copy.metadata():
-            secret.describe(copy.metadata())
+        bearings = {**copy.metadata(), VERSION: str(version)}
+        if stored.metadata != bearings:
+            secret.describe(bearings)
         elif version == stored.version:
             return stored.held  # nothing was written, all of it was read just now
         return _confirm(secret, copy, version)
 
     def read(self, path: str, ports: Ports, key: str = "") -> Held | None:
-        stored = self._secret(path, ports).stored()
-        return None if stored is None or stored.is_gone else stored.held
+        secret = self._secret(path, ports)
+        if key:
+            return read_entry(secret, key)
+        stored = secret.stored()
+        return None if stored is None or stored.is_gone else stored.seen
 
     def remove(self, removal: Removal, ports: Ports) -> None:
         secret = self._secret(removal.path, ports)
+        if removal.key:
+            remove_entry(secret, removal)
+            return
         stored = secret.stored()
         if stored is not None and stored.mark and stored.mark.place == removal.place:
             secret.delete()
@@ -131,7 +150,7 @@ class VaultSink(Sink):
         with self._lock:
             if self._connection is None:
                 self._connection = Connection(
-                    ports.dialer,
+                    ports,
                     self.vault_url.rstrip("/"),
                     self.namespace,
                     self.auth_data,

@@ -11,15 +11,23 @@ from hvac.api.secrets_engines import KvV2
 from hvac.utils import format_url
 
 from core.clock import Clock
-from core.dial import Dialer
 from core.errors import DestinationRefused, PlaceRefused
 from core.ids import Mark
+from core.plugins import Ports
 from sinks.base import Held, mark_of
 from sinks.deadline import Deadline
 from sinks.endpoint import TrustFile
+from sinks.vault_auth import VaultAuth
 from sinks.vault_errors import Denied
-from sinks.vault_login import AppRoleAuth, Lease, Login, TokenAuth
+from sinks.vault_login import Lease, Login
 from sinks.vault_wire import Wire, open_session
+
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+KEY = "keyturn:"
+"""Goes before a key in the name of the custom metadata that say whose it is."""
+
+
+VERSION = "version"
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Stored:
     """A secret's metadata. `version` is 0 before the first data; `is_gone`: the latest is deleted.
 
     Our mark stands above the versions: it proves whose the secret is, not what its data are.
+    Beside it stands the version that it was written for, so that another one is seen.
     """
 
     version: int
@@ -41,23 +50,36 @@ class Stored:
     def held(self) -> Held:
         return Held(self.mark, str(self.version))
 
+    @property
+    def seen(self) -> Held:
+        """The same, with somebody else's version under our mark as revision 0."""
+        mark = self.mark
+        if mark is not None and self.metadata.get(VERSION, "") != str(self.version):
+            mark = Mark(0, 0, mark.place)
+        return Held(mark, str(self.version))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What says of which of its keys they are Keyturn's; none, if it is written as a whole."""
+        return frozenset(name for name in self.metadata if name.startswith(KEY))
+
 
 class Connection:
     """One Vault with one set of credentials; every send of an integration shares it."""
 
     def __init__(
         self,
-        dialer: Dialer,
+        ports: Ports,
         url: str,
         namespace: str | None,
-        auth: TokenAuth | AppRoleAuth,
+        auth: VaultAuth,
         ca_bundle: str | None,
     ) -> None:
         self.url = url
         self.namespace = namespace
-        self.login = Login(auth)
+        self.login = Login(auth, ports)
         self._trust = TrustFile(ca_bundle) if ca_bundle else None
-        self.session = open_session(dialer, self._trust)
+        self.session = open_session(ports.dialer, self._trust)
 
     def close(self) -> None:
         self.session.close()
@@ -79,6 +101,11 @@ class VaultSecret:
 
     def stored(self) -> Stored | None:
         """Reads the metadata; None where nothing was ever stored."""
+        found = self.described()
+        return found if found and (found.version or found.mark or found.keys) else None
+
+    def described(self) -> Stored | None:
+        """Reads the metadata; None where there are none."""
         found = self._call(
             "read", "metadata", lambda wire: KvV2(wire).read_secret_metadata(**self._at)
         )
@@ -89,23 +116,27 @@ class VaultSecret:
             raise DestinationRefused(f"The engine at {self._mount} is not KV v2.")
         version = int(data["current_version"])
         latest = (data.get("versions") or {}).get(str(version)) or {}
-        stored = Stored(
+        return Stored(
             version=version,
             metadata=data.get("custom_metadata") or {},
             is_gone=_is_gone(latest, self._clock.now()),
         )
-        return stored if stored.version or stored.mark else None
 
     def document(self) -> Any:
         """The data of the latest version; None if it is deleted."""
+        return self.latest()[0]
+
+    def latest(self) -> tuple[dict[str, Any] | None, int]:
+        """The data of the latest version, None if it is deleted; its number, 0 if there is none."""
         found = self._call(
             "read",
             "data",
             lambda wire: KvV2(wire).read_secret_version(**self._at, raise_on_deleted_version=True),
         )
-        return (found.get("data") or {}).get("data")
+        told = found.get("data") or {}
+        return told.get("data"), int((told.get("metadata") or {}).get("version") or 0)
 
-    def write(self, document: dict[str, str], *, cas: int) -> int:
+    def write(self, document: dict[str, Any], *, cas: int) -> int:
         """Writes a version after `cas` and answers its number; Transient if another came first."""
         found = self._call(
             "write",
@@ -124,6 +155,12 @@ class VaultSecret:
         self._call(
             "write", "metadata", lambda wire: wire.post(url, json={"custom_metadata": metadata})
         )
+
+    def say(self, name: str, text: str | None) -> None:
+        """Sets or removes one of the custom metadata, and leaves the others alone."""
+        url = format_url("/v1/{mount_point}/metadata/{path}", **self._at)
+        change = {"json": {"custom_metadata": {name: text}}, "headers": dict(_MERGE)}
+        self._call("patch", "metadata", lambda wire: wire.request("patch", url, **change))
 
     def delete(self) -> None:
         """Removes the metadata and every version."""

@@ -19,29 +19,46 @@ class AwsBench(ServiceBench):
 
     kind = "aws/secrets-manager"
     page = "aws-secrets-manager.md"
+    keyed = True
     bad_paths = ("", "a b", "a\0b", "schlüssel", "x" * 520)
     credentials = ("canary-secret-key", "canary-session")
     double: AwsDouble = field(default_factory=AwsDouble)
 
     def start(self) -> None:
         super().start()
-        found = re.search(r"```json\n(.+?)```", (DOCS / self.page).read_text(), re.DOTALL)
+        found = re.findall(r"```json\n(.+?)```", (DOCS / self.page).read_text(), re.DOTALL)
         assert found
-        statements = json.loads(found[1])["Statement"]
+        statements = json.loads(found[0])["Statement"]
         self._documented = {action.split(":")[1] for it in statements for action in it["Action"]}
+        self._for_keys = {it.split(":")[1] for block in found[1:] for it in json.loads(block)}
+        self._allowed = self._documented
 
     def finish(self) -> None:
         called = {operation(request) for request in self.double.requests}
         self.ports = lent()
         super().finish()
         self.double.reset()
-        assert called <= self._documented | {"GetCallerIdentity", "AssumeRole"}
+        allowed, self._allowed = self._allowed, self._documented
+        assert called <= allowed | {"GetCallerIdentity", "AssumeRole"}
 
     def config(self) -> dict[str, Any]:
         keys = {"access_key_id": "AKIATESTING", "secret_access_key": "canary-secret-key"}
         auth = {"type": "access-key-based", **keys}
         where = {"region": "us-east-1", "endpoint_url": self.double.endpoint_url}
         return {**where, "root_path": "keyturn", "auth_data": auth}
+
+    def allow_keys(self) -> None:
+        self._allowed = self._documented | self._for_keys
+
+    def entries(self, path: str = PATH) -> dict[str, str] | None:
+        current = self.stored(path)
+        return None if current is None else json.loads(current)
+
+    def write_entry(self, path: str, key: str, value: str) -> None:
+        self._write(path, json.dumps({**(self.entries(path) or {}), key: value}))
+
+    def versions(self, path: str = PATH) -> list[Any]:
+        return [json.loads(text) for text in self.history(path)]
 
     def history(self, path: str = PATH) -> list[Any]:
         return [version["value"] for version in self.double.versions(f"keyturn/{path}")]
@@ -53,11 +70,14 @@ class AwsBench(ServiceBench):
         return current[0]["value"] if current and not secret.is_deleted() else None
 
     def write_foreign(self, path: str = PATH) -> None:
+        self._write(path, "foreign")
+
+    def _write(self, path: str, value: str) -> None:
         client = self.double.client()
         if self.history(path):
-            client.put_secret_value(SecretId=f"keyturn/{path}", SecretString="foreign")
+            client.put_secret_value(SecretId=f"keyturn/{path}", SecretString=value)
         else:
-            client.create_secret(Name=f"keyturn/{path}", SecretString="foreign")
+            client.create_secret(Name=f"keyturn/{path}", SecretString=value)
         client.close()
 
     def deny(self, path: str = PATH) -> None:
@@ -113,6 +133,7 @@ class ParameterStoreBench(AwsBench):
 
     kind = "aws/parameter-store"
     page = "aws-parameter-store.md"
+    keyed = False
     bad_paths = ("", "/", "a b", "a:1", "a\0b", "schlüssel", "x" * 1010, "/".join("a" * 15))
 
     def start(self) -> None:

@@ -42,7 +42,7 @@ def test_the_document_is_the_token_and_the_metadata_are_mark_and_facts(vault_ben
     vault_bench.put(copy(3))
 
     assert vault.versions(AT) == [(1, {"token": token(3)})]
-    facts = {"account": "ci", "generation": "3"}
+    facts = {"account": "ci", "generation": "3", "version": "1"}
     assert vault.custom_metadata(AT) == {**mark_metadata(Mark(1, 3, OURS)), **facts}
 
 

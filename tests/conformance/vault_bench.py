@@ -18,6 +18,7 @@ class VaultBench(ServiceBench):
 
     kind = "hashicorp/vault"
     page = "hashicorp-vault.md"
+    keyed = True
     bad_paths = ("", "/", "..", "a/../b", "a/./b", "a\0b")
     retry_after = 7.0
     credentials = ("canary-secret-id", "hvs.")
@@ -27,8 +28,10 @@ class VaultBench(ServiceBench):
         super().start()
         policy = (DOCS / self.page).read_text()
         rules = re.findall(r'path "([^"]+)" {\s*capabilities = (\[[^\]]+\])', policy)
-        self.double.policies["keyturn"] = {path: json.loads(can) for path, can in rules}
+        whole, keys = rules[:2], rules[2:]
+        self.double.policies["keyturn"] = {path: json.loads(can) for path, can in whole}
         self._documented = dict(self.double.policies["keyturn"])
+        self._for_keys = {path: json.loads(can) for path, can in keys}
         self.double.add_approle("keyturn", "canary-secret-id", policies=["keyturn"], ttl=1200)
 
     def finish(self) -> None:
@@ -42,6 +45,20 @@ class VaultBench(ServiceBench):
         role = {"type": "approle", "role_id": "keyturn", "secret_id": "canary-secret-id"}
         where = {"vault_url": self.double.url, "kv_mount_path": "secret", "root_path": "keyturn"}
         return {**where, "auth_data": role}
+
+    def allow_keys(self) -> None:
+        self.double.policies["keyturn"] = {**self._documented, **self._for_keys}
+
+    def entries(self, path: str = PATH) -> dict[str, str] | None:
+        return next(reversed(self.versions(path)), None)
+
+    def write_entry(self, path: str, key: str, value: str) -> None:
+        body = json.dumps({"data": {**(self.entries(path) or {}), key: value}}).encode()
+        request = Request("POST", "", {}, {}, body)  # type: ignore[arg-type]
+        self.double._store("").write_data(f"keyturn/{path}", request)
+
+    def versions(self, path: str = PATH) -> list[Any]:
+        return self.history(path)
 
     def history(self, path: str = PATH) -> list[Any]:
         return [data for _, data in self.double.versions(f"keyturn/{path}")]
@@ -61,7 +78,7 @@ class VaultBench(ServiceBench):
 
     def deny(self, path: str = PATH) -> None:
         self.double.policies["keyturn"] = {
-            **self._documented,
+            **self.double.policies["keyturn"],
             f"secret/data/keyturn/{path}": (),
         }
 

@@ -1,10 +1,11 @@
-"""A Vault server: one KV version 2 mount, tokens, AppRole, policies, namespaces, the seal."""
+"""A Vault server: one KV version 2 mount, tokens, logins, policies, namespaces, the seal."""
 
+import json
 import re
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from tests.support.http_double import Answer, HttpDouble, Request
 
 EVERYTHING = {"": ("create", "read", "update", "delete", "list")}
 VERBS = {"GET": "read", "LIST": "list", "POST": "write", "PUT": "write", "DELETE": "delete"}
+VERBS |= {"PATCH": "patch"}
 MARKS = ("delete", "undelete", "destroy")
 NO_SUCH_TOKEN = "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"
 NOT_BY_POLICY = "1 error occurred:\n\t* permission denied\n\n"
@@ -115,6 +117,17 @@ class KeyValueStore:
             setattr(secret, name, body.get(name, getattr(secret, name)))
         return Answer(204)
 
+    def patch_metadata(self, path: str, request: Request) -> Answer:
+        if request.headers["Content-Type"] != "application/merge-patch+json":
+            raise RefusedError(415, "PATCH requires Content-Type of application/merge-patch+json")
+        if path not in self.secrets:
+            return Answer(404)
+        held = self.secrets[path].custom_metadata or {}
+        marks = {**held, **request.json()["custom_metadata"]}
+        kept = {name: text for name, text in marks.items() if text is not None}
+        body = json.dumps({"custom_metadata": kept}).encode()
+        return self.write_metadata(path, replace(request, body=body))
+
     def delete_metadata(self, path: str, _: Request) -> Answer:
         self.secrets.pop(path, None)
         return Answer(204)
@@ -164,6 +177,15 @@ class Token:
         return {**same, **policies, **known, **fixed}
 
 
+@dataclass(frozen=True)
+class Role:
+    """A role of an auth method: the JWT that it takes, and the fields of its tokens."""
+
+    method: str
+    jwt: str
+    token: Mapping[str, Any]
+
+
 class VaultDouble(HttpDouble):
     """Vault with a KV v2 engine at `mount`; every namespace a client names exists.
 
@@ -180,6 +202,7 @@ class VaultDouble(HttpDouble):
         self.root_token = "hvs.root"
         self._stores: dict[str, KeyValueStore] = {}
         self.approles: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.roles: dict[tuple[str, str], Role] = {}
         self._tokens = {self.root_token: Token(0, ttl=0, renewable=False, id=self.root_token)}
 
     def versions(self, path: str, namespace: str = "") -> list[tuple[int, dict[str, Any] | None]]:
@@ -200,6 +223,11 @@ class VaultDouble(HttpDouble):
         made = {"namespace": "", "meta": {"role_name": role_id}, **token}
         self.approles[made["namespace"], role_id, secret_id] = made
 
+    def add_role(self, method: str, name: str, jwt: str, mount: str = "", **token: Any) -> None:
+        """A login by this JWT as this role of the method `kubernetes` or `jwt` gives a token."""
+        at = f"{token.get('namespace', '')}/auth/{mount or method}/login".lstrip("/")
+        self.roles[at, name] = Role(method, jwt, {"namespace": "", "meta": {"role": name}, **token})
+
     def expire_tokens(self) -> None:
         """Every token but the root token has come to its end."""
         self._tokens = {self.root_token: self._tokens[self.root_token]}
@@ -219,6 +247,8 @@ class VaultDouble(HttpDouble):
         try:
             if path == "auth/approle/login":
                 return self._log_in(namespace, request)
+            if path.startswith("auth/") and path.endswith("/login"):
+                return self._exchange(f"{namespace}/{path}".lstrip("/"), request)
             token = self._token(namespace, request)
             return self._itself(token, path, request) or self._stored(
                 token, namespace, path, request
@@ -238,6 +268,25 @@ class VaultDouble(HttpDouble):
         if role is None:
             raise RefusedError(400, "invalid role or secret ID")
         return envelope(None, auth=self._tokens[self.create_token(**role)].auth(), mount_type="")
+
+    def _exchange(self, at: str, request: Request) -> Answer:
+        given = request.json() or {}
+        mounted = [role.method for (place, _), role in self.roles.items() if place == at]
+        if not mounted:
+            raise RefusedError(403, "permission denied")
+        role = self.roles.get((at, given.get("role")))
+        if mounted[0] == "kubernetes":
+            if role is None:
+                raise RefusedError(400, f'invalid role name "{given.get("role")}"')
+            if role.jwt != given.get("jwt"):
+                raise RefusedError(403, "service account name not authorized")
+        else:
+            if role is None:
+                raise RefusedError(400, f'role "{given.get("role")}" could not be found')
+            if role.jwt != given.get("jwt"):
+                raise RefusedError(400, "error validating token: expired or not signed by us")
+        token = self._tokens[self.create_token(**role.token)]
+        return envelope(None, auth=token.auth(), mount_type="")
 
     def _token(self, namespace: str, request: Request) -> Token:
         given = request.headers.get("X-Vault-Token")
