@@ -100,6 +100,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "at once": {"gracePeriodInMinutes": 0},
         "in an hour": {"gracePeriodInMinutes": 60},
     },
+    "POST /api/svc/v1/virtual-accounts/rotate": {
+        "only look": {"dryRun": True},
+        "some": {"nameSearchQuery": "ci-", "before": "2026-03-02T09:00:00Z"},
+    },
     "POST /api/svc/v1/users/register": {"somebody": {"email": "ada@example.com"}},
     "PUT /api/svc/v1/teams": {"team": {"manifest": _TEAM}},
     "PUT /api/svc/v1/roles": {"role": {"manifest": _ROLE}},

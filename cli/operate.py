@@ -1,12 +1,11 @@
-"""keyturn migrate, doctor, plan, plugins, recover, and the small groups: keys, lanes, clock."""
+"""keyturn migrate, doctor, plugins, recover, and the small groups: keys, lanes, clock."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
-from cli.output import REFUSED, as_json, asked, err, out, plain, reported, said, table
+from cli.output import REFUSED, as_json, asked, out, plain, reported, said, table
+from cli.planning import progress
 from cli.session import (
     AsJson,
     DataDir,
@@ -17,12 +16,11 @@ from cli.session import (
     settings_with,
 )
 from core.clock import HostClock
-from core.durations import write_duration
 from core.errors import KeyturnError
 from core.plugins import Family, kinds, load
 from core.sealing import MasterKey
 from core.settings import Settings
-from services import bootstrap, integrations, plan, recovery
+from services import bootstrap, integrations, recovery
 from services.doctor import Health, examine
 from services.migrating import migrate as migrate_schema
 from services.pulse import trust_clock
@@ -82,52 +80,6 @@ def _ask_broker(settings: Settings) -> str:
     return "answers"
 
 
-def plan_(
-    days: Annotated[int, typer.Option(min=1, max=3_650, help="How far to look ahead.")] = 30,
-    data_dir: DataDir = None,
-    tenant: TenantName = None,
-    json_: AsJson = False,
-) -> None:
-    """What will rotate when, and the least time each destination needs for all its copies."""
-    with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
-        actor = operator(runtime, tenant)
-        total = plan.count_scheduled(runtime, actor)
-        made = plan.Plan(until=runtime.now())
-        with _progress(json_) as progress:
-            bar = progress.add_task("Reading accounts", total=total)
-            for grown in plan.make_plan(runtime, actor, days=days):
-                made = grown
-                progress.advance(bar, plan.PAGE)
-        if json_:
-            as_json(
-                {
-                    "until": made.until,
-                    "total": made.total,
-                    "by_day": {str(day): n for day, n in sorted(made.by_day.items())},
-                    "first": [vars(coming) for coming in made.first],
-                    "floors": [vars(floor) for floor in made.floors],
-                }
-            )
-            return
-        said(f"{made.total} rotations until {made.until:%Y-%m-%d %H:%MZ}")
-        busiest = max(made.by_day.values(), default=1)
-        table(
-            "By day",
-            ("day", "rotations", ""),
-            [(d, n, "█" * max(round(30 * n / busiest), 1)) for d, n in sorted(made.by_day.items())],
-        )
-        table(
-            "The first ones",
-            ("when", "account"),
-            [(f"{coming.at:%Y-%m-%d %H:%M:%SZ}", coming.account) for coming in made.first],
-        )
-        table(
-            "If every copy were written at once",
-            ("destination", "copies", "writes per second", "takes at least"),
-            [(f.integration, f.copies, f.per_second or "no limit", _least(f)) for f in made.floors],
-        )
-
-
 def plugins(json_: AsJson = False) -> None:
     """Every kind of sink and notifier that is installed."""
     rows = []
@@ -179,11 +131,11 @@ def recover(
         forgotten = recovery.replace_lost_keys(runtime, masters) if lost_key else []
         epoch = recovery.raise_epoch(runtime)
         turned = 0
-        with _progress(json_) as progress:
-            bar = progress.add_task("Turning keys", total=total)
+        with progress(json_) as bars:
+            bar = bars.add_task("Turning keys", total=total)
             for batch in recovery.turn_every_key(runtime, "recovery"):
                 turned += batch
-                progress.advance(bar, batch)
+                bars.advance(bar, batch)
         if json_:
             as_json({"epoch": epoch, "turned": turned, "enter_again": forgotten})
             return
@@ -238,12 +190,3 @@ def clock_trust(data_dir: DataDir = None) -> None:
     with reported(), runtime_for(settings_with(data_dir=data_dir)) as runtime:
         trust_clock(runtime, operator_name())
         said("The clock is trusted again.")
-
-
-def _progress(quiet: bool) -> Progress:
-    """A bar on stderr, where somebody watches."""
-    return Progress(console=err, transient=True, disable=quiet or not err.is_terminal)
-
-
-def _least(floor: plan.Floor) -> str:
-    return write_duration(timedelta(seconds=round(floor.seconds))) if floor.seconds else "no time"

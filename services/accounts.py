@@ -25,6 +25,7 @@ from models import (
     VirtualAccount,
 )
 from services.account_views import AccountView, audit_account, resource_of, view_of
+from services.account_warnings import account_warnings
 from services.entitlements import (
     demand_unshared,
     hand_over,
@@ -32,12 +33,12 @@ from services.entitlements import (
     settle_permissions,
 )
 from services.identity_mapping import (
-    NO_TOKEN,
     begin_without_token,
     check_mapping,
     end_by_grace,
     settle_mapping,
 )
+from services.kept_copies import tell_kept
 from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies, settle_places
@@ -46,10 +47,6 @@ from services.scope import mine
 from services.targets import settle_targets
 from services.turning import turn_keys
 
-_NOBODY_HEARS = (
-    "This account rotates, but no secret store gets the new token and nobody is told: "
-    "its consumers are cut off when the first grace ends."
-)
 # What two calls at the same time can both find free.
 _RACED = ("uq_virtual_accounts_name", "uq_places_path", "uq_identity_mappings_value")
 
@@ -186,7 +183,8 @@ def _create(
         token = turn.token
     audit_account(outbox, actor, "virtual-account.created", account, {"manifest": spelled})
     view = view_of(session, account, tenant)
-    return Put(view, created=True, changed=True, token=token, warnings=_warnings(manifest, policy))
+    warnings = account_warnings(session, runtime.opened, account, outbox.now)
+    return Put(view, created=True, changed=True, token=token, warnings=warnings)
 
 
 def _update(
@@ -220,7 +218,7 @@ def _update(
     mapped = settle_mapping(session, account, manifest)
     if account.is_mapped:
         end_by_grace(session, outbox, account, old_grace)
-    new = settle_places(session, outbox, runtime.opened, account, manifest, actor)
+    new, staying = settle_places(session, outbox, runtime.opened, account, manifest, actor)
     if new or mapped:  # whoever says where the token goes could read it, or be the account
         actor.demand("virtual-account:read-token", resource_of(session, account))
     settle_targets(session, runtime.opened, account, manifest, actor)
@@ -229,8 +227,10 @@ def _update(
     audit_account(
         outbox, actor, "virtual-account.updated", account, {"before": existing, "after": spelled}
     )
+    kept = tell_kept(session, outbox, account, staying)
     view = view_of(session, account, tenant)
-    return Put(view, False, True, existing, warnings=_warnings(manifest, policy))
+    warnings = [*account_warnings(session, runtime.opened, account, outbox.now), *kept]
+    return Put(view, False, True, existing, warnings=warnings)
 
 
 def _apply(
@@ -283,11 +283,3 @@ def _mint_if_lacking(
     turn_keys(session, [account], outbox, cause=Cause.MANUAL, actor=actor, keyring=runtime.keyring)
     session.refresh(account)
     return True
-
-
-def _warnings(manifest: VirtualAccountManifest, policy: Policy | None) -> list[str]:
-    if manifest.identity_provider_mapping and manifest.stores:
-        return [NO_TOKEN]
-    if policy is not None and not manifest.stores and not manifest.targets:
-        return [_NOBODY_HEARS]
-    return []

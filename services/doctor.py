@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import KeyturnError, MasterKeyMissing
@@ -14,6 +14,8 @@ from models import (
     Integration,
     Lane,
     LaneState,
+    Place,
+    PlaceState,
     Process,
     TokenRow,
     TokenState,
@@ -21,6 +23,7 @@ from models import (
 )
 from services.integrations import check_integration
 from services.keys import SILENT
+from services.left_copies import left_copies, shortly
 from services.migrating import check_schema
 from services.runtime import Runtime
 
@@ -68,6 +71,7 @@ def examine(runtime: Runtime, ask_broker: Callable[[], str]) -> Iterator[Finding
     yield _processes(runtime)
     yield _rotation(runtime)
     yield from _lanes(runtime)
+    yield from _left_copies(runtime)
     yield from _integrations(runtime)
 
 
@@ -173,7 +177,8 @@ def _lanes(runtime: Runtime) -> Iterator[Finding]:
                 (Integration.id == Lane.integration_id) & (Integration.tenant_id == Lane.tenant_id),
             )
             .where(
-                Integration.deleted_at.is_(None),
+                # What waits to be removed from a store outlives its integration.
+                Integration.deleted_at.is_(None) | _is_removed_from(),
                 (Lane.state == LaneState.PAUSED) | (Lane.failures > 0) | (Lane.refusals > 0),
             )
             .order_by(Integration.fqn, Lane.address)
@@ -194,6 +199,26 @@ def _lanes(runtime: Runtime) -> Iterator[Finding]:
                 f"does not answer: {lane.last_error}",
                 "It is tried again by itself.",
             )
+
+
+def _is_removed_from() -> ColumnElement[bool]:
+    return exists().where(
+        Place.lane_id == Lane.id,
+        Place.tenant_id == Lane.tenant_id,
+        Place.state == PlaceState.REMOVING,
+    )
+
+
+def _left_copies(runtime: Runtime) -> Iterator[Finding]:
+    with runtime.database.reading() as session:
+        found = left_copies(session)
+    for fqn, copies in found.items():
+        yield Finding(
+            f"copies in {fqn}",
+            Health.WARNING,
+            f"{len(copies)} could not be removed: {shortly(copies)}",
+            "Remove them there by hand.",
+        )
 
 
 def _integrations(runtime: Runtime) -> Iterator[Finding]:

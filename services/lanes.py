@@ -73,8 +73,11 @@ def locked(session: Session, turn: Turn) -> Lane | None:
     )
 
 
-def hand_back(session: Session, turn: Turn) -> datetime | None:
-    """Ends the turn and writes down when the lane is worth looking at; answers that moment."""
+def hand_back(session: Session, turn: Turn, *, free_at: datetime) -> datetime | None:
+    """Ends the turn and writes down when the lane is worth looking at; answers that moment.
+
+    `free_at` is when the destination's limit bears the next send, as those of this turn went.
+    """
     lane = locked(session, turn)
     if lane is None:
         return None
@@ -82,8 +85,12 @@ def hand_back(session: Session, turn: Turn) -> datetime | None:
     lane.wake_at = None
     if lane.state is LaneState.OPEN:
         wake_at = next_due(session, lane.id)
-        if wake_at is not None and lane.quota_key is not None and lane.per_second:
-            wake_at = max(wake_at, session.get_one(Bucket, lane.quota_key).next_at)
+        if lane.quota_key is not None:
+            throttle(session, lane, free_at)
+        if wake_at is not None and lane.quota_key is not None:
+            # As early as a claim gets instants: waiting for the next one would lose a tick a slice.
+            next_at = session.get_one(Bucket, lane.quota_key, populate_existing=True).next_at
+            wake_at = max(wake_at, next_at - HORIZON / 2)
         if wake_at is not None and lane.probe_at is not None:
             wake_at = max(wake_at, lane.probe_at)
         lane.wake_at = wake_at
@@ -127,10 +134,11 @@ def due_lanes(session: Session, now: datetime, limit: int = 1_000) -> list[tuple
 
 
 def throttle(session: Session, lane: Lane, until: datetime) -> None:
-    """The destination asked to wait: nobody sends there before `until`."""
+    """The destination bears no more, or asked to wait: nobody sends there before `until`."""
     if lane.quota_key is not None:
         session.execute(
             update(Bucket)
             .where(Bucket.quota_key == lane.quota_key, Bucket.next_at < until)
             .values(next_at=until)
+            .execution_options(synchronize_session=False)
         )

@@ -77,8 +77,11 @@ def settle_places(
     account: VirtualAccount,
     manifest: VirtualAccountManifest,
     actor: Actor,
-) -> list[Place]:
-    """Adds, changes and removes places; answers those that do not hold yet what they should.
+) -> tuple[list[Place], list[Place]]:
+    """Adds, changes and removes places.
+
+    Answers those that do not hold yet what they should, and those whose copies stay without
+    being the account's any more.
 
     Taking a place away, or no longer requiring it, releases in this commit what only it held.
     """
@@ -106,10 +109,10 @@ def settle_places(
         place.required, place.adopt = want.config.required, want.config.adopt
         place.keep_copy = want.config.keep_copy
         kept.add(place.id)
-    remove_places(session, outbox, account, [p for p in existing if p.id not in kept])
+    staying = remove_places(session, outbox, account, [p for p in existing if p.id not in kept])
     session.flush()
     release_holds(session, [account.id], outbox.now)
-    return new
+    return new, staying
 
 
 def remove_places(
@@ -119,25 +122,39 @@ def remove_places(
     places: Iterable[Place],
     *,
     keep_copies: bool = False,
-) -> None:
-    """These places are no longer the account's; what Keyturn wrote there is removed, or kept."""
+) -> list[Place]:
+    """These places are no longer the account's; what Keyturn wrote there is removed, or kept.
+
+    Answers those whose copies are kept. A copy that one of them was to replace, and has not,
+    is removed after all.
+    """
     going = [place for place in places if place.state is PlaceState.ACTIVE]
     if not going:
-        return
+        return []
     event_id = outbox.tell(
         account.tenant_id,
         EventType.COPY_REQUESTED,
         account_id=account.id,
         facts={"account": account.name, "cause": "removed", "kept": keep_copies},
     )
+    staying = []
     for place in going:
+        place.check_at = None
+        if place.takes_over is not None:
+            _remove(outbox, event_id, session.get_one(Place, (place.takes_over, place.tenant_id)))
         if keep_copies or place.keep_copy:
             place.state = PlaceState.REMOVED
             outbox.supersede(place)
+            staying.append(place)
         else:
-            place.state = PlaceState.REMOVING
-            outbox.remove(event_id, place)
+            _remove(outbox, event_id, place)
     session.flush()
+    return staying
+
+
+def _remove(outbox: Outbox, event_id: UUID, place: Place) -> None:
+    place.state = PlaceState.REMOVING
+    outbox.remove(event_id, place)
 
 
 def send_copies(
@@ -174,6 +191,7 @@ def send_copies(
             "rotated_at": written(token.created_at),
             "grace_until": written(previous.grace_until if previous else None),
             "next_rotation_at": written(account.next_rotation_at),
+            "expires_at": written(account.expires_at),
         },
     )
     for place in places:
@@ -252,6 +270,8 @@ def _add(session: Session, outbox: Outbox, account: VirtualAccount, want: Wanted
     ).all()
     if any(other.state is PlaceState.ACTIVE for other in others):
         raise Conflict(f"{want.path} in {want.integration.fqn} belongs to another virtual account.")
+    # Of several that wait, the store bears the mark of one that it confirmed.
+    others = sorted(others, key=lambda other: other.confirmed_revision, reverse=True)
     for other in others:  # what waits to be removed there is replaced instead
         other.state = PlaceState.REMOVED
         outbox.supersede(other)

@@ -8,7 +8,9 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 
 from core.actors import Actor
-from models import AccountState, Integration, Lane, Place, PlaceState, VirtualAccount
+from core.errors import InvalidInput
+from models import AccountState, VirtualAccount
+from services.floors import Floor, floors
 from services.runtime import Runtime
 from services.scope import mine
 
@@ -21,19 +23,6 @@ class Coming:
 
     account: str
     at: datetime
-
-
-@dataclass(frozen=True)
-class Floor:
-    """How many copies a destination holds, and the least time to write them all once.
-
-    Zero seconds: the destination has no published limit.
-    """
-
-    integration: str
-    copies: int
-    per_second: float | None
-    seconds: float
 
 
 @dataclass
@@ -62,11 +51,24 @@ def count_scheduled(runtime: Runtime, actor: Actor) -> int:
 
 
 def make_plan(
-    runtime: Runtime, actor: Actor, *, days: int, shown: int = 50, page_size: int = PAGE
+    runtime: Runtime,
+    actor: Actor,
+    *,
+    days: int,
+    shown: int = 50,
+    page_size: int = PAGE,
+    most: int | None = None,
 ) -> Iterator[Plan]:
-    """Yields the plan as it grows, once for every page of accounts; the last one is whole."""
+    """Yields the plan as it grows, once for every page of accounts; the last one is whole.
+
+    InvalidInput as soon as it has more than `most` rotations. Forbidden unless the actor may
+    read every account of the tenant.
+    """
+    actor.demand_everywhere("virtual-account:read")
     now = runtime.now()
-    plan = Plan(until=now + timedelta(days=days), floors=_floors(runtime, actor))
+    with runtime.database.reading() as session:
+        found = floors(session, runtime.opened, actor.tenant_id)
+    plan = Plan(until=now + timedelta(days=days), floors=found)
     after = ""
     while True:
         with runtime.database.reading() as session:
@@ -81,7 +83,7 @@ def make_plan(
                 .limit(page_size)
             ).all()
         for account in page:
-            _add(plan, account, now, shown)
+            _add(plan, account, now, shown, most)
         plan.first = sorted(plan.first, key=lambda coming: coming.at)[:shown]
         yield plan
         if len(page) < page_size:
@@ -89,9 +91,11 @@ def make_plan(
         after = page[-1].name
 
 
-def _add(plan: Plan, account: VirtualAccount, now: datetime, shown: int) -> None:
+def _add(plan: Plan, account: VirtualAccount, now: datetime, shown: int, most: int | None) -> None:
     for number, moment in enumerate(_moments(account, now, plan.until)):
         plan.total += 1
+        if most is not None and plan.total > most:
+            raise InvalidInput("days", f"there are more than {most:,} rotations: give fewer days")
         plan.by_day[moment.date()] += 1
         if number < shown:
             plan.first.append(Coming(account.name, moment))
@@ -109,22 +113,3 @@ def _moments(account: VirtualAccount, now: datetime, until: datetime) -> Iterato
         if account.is_expired(moment):
             return
         yield moment
-
-
-def _floors(runtime: Runtime, actor: Actor) -> list[Floor]:
-    with runtime.database.reading() as session:
-        rows = session.execute(
-            select(Integration.fqn, Lane.per_second, Lane.cost, func.count(Place.id))
-            .join(
-                Lane,
-                (Lane.integration_id == Integration.id) & (Lane.tenant_id == Integration.tenant_id),
-            )
-            .join(Place, (Place.lane_id == Lane.id) & (Place.tenant_id == Lane.tenant_id))
-            .where(Integration.tenant_id == actor.tenant_id, Place.state == PlaceState.ACTIVE)
-            .group_by(Integration.fqn, Lane.per_second, Lane.cost)
-            .order_by(Integration.fqn)
-        )
-        return [
-            Floor(fqn, copies, rate, copies * cost / rate if rate else 0.0)
-            for fqn, rate, cost, copies in rows
-        ]

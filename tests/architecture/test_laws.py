@@ -114,8 +114,8 @@ BREACHES = [
     Breach(
         11,
         "services/claiming.py",
-        "    return [start + n * _step(lane) for n in range(min(most, room))]\n",
-        "    return [now] * most\n",
+        "    return timedelta(seconds=(lane.cost if cost is None else cost) / lane.per_second)\n",
+        "    return timedelta(0)\n",
         "tests/integration/test_lanes.py"
         "::test_no_second_sees_more_than_the_published_limit[sqlite]",
     ),

@@ -38,6 +38,10 @@ def plant(
     ids = [new_id() for _ in range(count)]
     keyring, tenant = world.runtime.keyring, world.tenant_id
 
+    def span(length: timedelta) -> timedelta | int:
+        """As COPY takes it, which knows no types of ours."""
+        return length if world.runtime.database.is_sqlite else length // timedelta(microseconds=1)
+
     def write(session: Session) -> None:
         accounts = [
             {
@@ -48,12 +52,12 @@ def plant(
                 "manifest": {"name": f"bot-{number:07}", "type": "virtual-account"},
                 "created_by": {},
                 "generation": 1,
-                "rotation_interval": HOUR // timedelta(microseconds=1),
+                "rotation_interval": span(HOUR),
                 "rotation_schedule": None,
                 "timezone": "UTC",
-                "spread": 0,
-                "grace": 600_000_000,
-                "max_hold": 7_200_000_000,
+                "spread": span(timedelta(0)),
+                "grace": span(HOUR / 6),
+                "max_hold": span(2 * HOUR),
                 "rotated_at": now - HOUR,
                 "next_rotation_at": due_at,
                 "due_at": due_at,

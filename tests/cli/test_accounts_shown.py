@@ -113,3 +113,14 @@ def test_an_account_without_a_token_says_how_it_gets_one(keyturn: Keyturn, world
     revoke_all(world.runtime, world.admin, account.id)
 
     assert "regenerate it" in keyturn.refused("accounts", "token", "web-bot", code=1)
+
+
+def test_what_works_against_an_account_is_said_beside_what_is_shown(keyturn: Keyturn, world: World):
+    world.create("ci-bot", auto_rotate=HOURLY)
+
+    shown = keyturn("accounts", "show", "ci-bot")
+    listed = keyturn("accounts", "show", "ci-bot", "--json")
+
+    assert "no secret store gets the new token" in " ".join(shown.err.split())
+    assert shown.err == listed.err
+    assert "warning" not in listed.out

@@ -25,9 +25,9 @@ def test_the_plan_is_printed_by_day_by_account_and_by_destination(keyturn: Keytu
     assert len([line for line in lines if line.endswith("Z ci-bot")]) == 48
     assert lines[-4:] == [
         "If every copy were written at once",
-        "destination copies writes per second takes at least",
-        f"{free} 1 no limit no time",
-        f"{slow} 2 0.5 4s",
+        "destination copies of them new published limit takes at least",
+        f"{free} 1 1 none -",
+        f"{slow} 2 2 0.5 a second 4s",
     ]
 
 
@@ -42,7 +42,16 @@ def test_the_plan_as_json_has_the_same_numbers(keyturn: Keyturn, world: World):
     assert first["account"] == "ci-bot"
     assert datetime.fromisoformat(first["at"]) == account.rotated_at + timedelta(hours=1)
     assert datetime.fromisoformat(made["until"]) > datetime.now(UTC) + timedelta(hours=23)
-    assert made["floors"] == [{"integration": fqn, "copies": 1, "per_second": 0.5, "seconds": 2.0}]
+    assert made["floors"] == [
+        {
+            "integrations": [fqn],
+            "copies": 1,
+            "unwritten": 1,
+            "per_second": 0.5,
+            "calls": 1.0,
+            "seconds": 2.0,
+        }
+    ]
 
 
 def test_a_plan_of_nothing_is_a_plan_too(keyturn: Keyturn):

@@ -1,12 +1,20 @@
 """What will rotate when, and how long a destination needs for all its copies."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
+from sqlalchemy import update
+
 from core.actors import Actor
+from core.errors import Forbidden, InvalidInput
+from core.roles import NOTHING
+from models import Integration
 from services.account_life import delete_account, pause_account
 from services.bootstrap import ensure_tenant
-from services.plan import Floor, Plan, count_scheduled, make_plan
+from services.floors import Floor
+from services.plan import Plan, count_scheduled, make_plan
 from services.tokens import revoke_all
 from tests.support.manual_clock import START
 from tests.support.world import HOURLY, LIMITS, World, stored
@@ -15,8 +23,8 @@ NOON = {"schedule": "0 12 * * *", "grace": "1h"}
 MIDNIGHT = {"schedule": "0 0 * * *", "grace": "1h"}
 
 
-def planned(world: World, **how: Any) -> Plan:
-    return list(make_plan(world.runtime, world.admin, **how))[-1]
+def planned(world: World, actor: Actor | None = None, **how: Any) -> Plan:
+    return list(make_plan(world.runtime, actor or world.admin, **how))[-1]
 
 
 def test_rotations_are_counted_by_day(world: World):
@@ -102,9 +110,70 @@ def test_a_destination_with_a_rate_needs_its_copies_over_that_rate(world: World)
     plan = planned(world, days=1)
 
     assert plan.floors == [
-        Floor(free, copies=1, per_second=None, seconds=0.0),
-        Floor(slow, copies=3, per_second=0.5, seconds=6.0),
+        Floor([free], copies=1, unwritten=1, per_second=None, calls=1.0, seconds=0.0),
+        Floor([slow], copies=3, unwritten=3, per_second=0.5, calls=3.0, seconds=6.0),
     ]
+
+
+def test_integrations_that_share_a_limit_share_the_least_time(world: World):
+    one, _ = world.store("one", per_second=2, quota="account-1")
+    two, _ = world.store("two", per_second=2, quota="account-1")
+    other, _ = world.store("other", per_second=2, quota="account-2")
+    for number in range(3):
+        places = [stored(fqn, f"bots/{number}") for fqn in (one, two, other)]
+        world.create(f"bot-{number}", secret_store_configs=places)
+    world.drain()
+
+    plan = planned(world, days=1)
+
+    assert [(floor.integrations, floor.copies, floor.seconds) for floor in plan.floors] == [
+        ([one, two], 6, 3.0),
+        ([other], 3, 1.5),
+    ]
+
+
+def test_an_operators_own_rate_counts_instead_of_the_published_one(world: World):
+    one, _ = world.store("one", per_second=2, quota="account-1", rate=0.5)
+    two, _ = world.store("two", per_second=2, quota="account-1")
+    world.create(secret_store_configs=[stored(one, "a"), stored(two, "a")])
+
+    (floor,) = planned(world, days=1).floors
+
+    assert (floor.per_second, floor.calls, floor.seconds) == (0.5, 2.0, 2.5)
+
+
+def test_a_copy_that_is_new_to_its_store_costs_what_a_first_write_costs(world: World):
+    fqn, _ = world.store(per_second=10, first_cost=3)
+    world.create("old-bot", secret_store_config=stored(fqn, "a"))
+    world.drain()
+    world.create("new-bot", secret_store_config=stored(fqn, "b"))
+
+    (floor,) = planned(world, days=1).floors
+
+    assert (floor.copies, floor.unwritten, floor.calls, floor.seconds) == (2, 1, 4.0, 0.4)
+
+
+def test_a_store_whose_credentials_are_lost_is_in_the_plan_all_the_same(world: World):
+    fqn, _ = world.store(per_second=10, first_cost=3)
+    world.create(secret_store_config=stored(fqn))
+    with world.runtime.database.writing() as session:
+        session.execute(update(Integration).values(sealed=b"", version=9))
+
+    (floor,) = planned(world, days=1).floors
+
+    assert (floor.copies, floor.calls) == (1, 1.0)
+
+
+def test_a_plan_that_is_too_long_is_refused_before_it_is_made(world: World):
+    world.create("ci-bot", auto_rotate={"interval": "1s", "grace": "1s"})
+
+    with pytest.raises(InvalidInput, match="more than 1,000 rotations: give fewer days"):
+        planned(world, days=366, most=1_000)
+
+
+def test_a_plan_needs_reading_all_accounts(world: World):
+    with pytest.raises(Forbidden, match="virtual-account:read on the tenant"):
+        planned(world, days=1, actor=replace(world.admin, permits=NOTHING))
 
 
 def test_a_copy_that_is_taken_away_needs_no_time(world: World):
