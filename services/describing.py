@@ -18,8 +18,6 @@ PROVIDERS = (
     "azure",
     "custom",
     "gcp",
-    "github",
-    "gitlab",
     "hashicorp",
     "ms-teams",
     "pagerduty",

@@ -9,12 +9,20 @@ import structlog
 
 from core import logs
 from tests.conformance.aws_bench import AwsBench, ParameterStoreBench
+from tests.conformance.azure_bench import AzureBench
 from tests.conformance.generic_bench import GenericBench
+from tests.conformance.github_bench import GitHubBench
+from tests.conformance.gitlab_bench import GitLabBench
+from tests.conformance.google_bench import GoogleBench
 from tests.conformance.sink_bench import CANARY, Bench, ServiceBench, be_a_host
 from tests.conformance.sinks import BENCHES, registered
 from tests.conformance.vault_bench import VaultBench
 from tests.support.aws_double import AwsDouble
+from tests.support.azure_double import AzureDouble
 from tests.support.generic_double import GenericDouble
+from tests.support.github_double import GitHubDouble
+from tests.support.gitlab_double import GitLabDouble
+from tests.support.google_double import GoogleDouble
 from tests.support.vault_double import VaultDouble
 
 
@@ -24,6 +32,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         name = metafunc.function.__name__
         found = [kind for kind in registered() if kind in BENCHES]
         applicable = [kind for kind in found if name not in BENCHES[kind].inapplicable]
+        if "shared" in metafunc.fixturenames:
+            applicable = [kind for kind in applicable if BENCHES[kind].keyed]
         metafunc.parametrize("store", applicable, indirect=True)
 
 
@@ -134,3 +144,65 @@ def generic_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GenericBench]:
 @pytest.fixture
 def generic(generic_bench: GenericBench) -> GenericDouble:
     return generic_bench.double
+
+
+@pytest.fixture
+def azure_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBench]:
+    be_a_host(monkeypatch)
+    made = AzureBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def azure(azure_bench: AzureBench) -> AzureDouble:
+    return azure_bench.double
+
+
+@pytest.fixture
+def google_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleBench]:
+    be_a_host(monkeypatch)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    made = GoogleBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def google(google_bench: GoogleBench) -> GoogleDouble:
+    return google_bench.double
+
+
+@pytest.fixture
+def github_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubBench]:
+    be_a_host(monkeypatch)
+    made = GitHubBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def github(github_bench: GitHubBench) -> GitHubDouble:
+    return github_bench.double
+
+
+@pytest.fixture
+def gitlab_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabBench]:
+    be_a_host(monkeypatch)
+    made = GitLabBench()
+    made.start()
+    yield made
+    made.finish()
+    made.stop()
+
+
+@pytest.fixture
+def gitlab(gitlab_bench: GitLabBench) -> GitLabDouble:
+    return gitlab_bench.double

@@ -12,7 +12,7 @@ from tests.support.mail_double import MailDouble, ReceivedMail
 
 _HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Keyturn-Event"]
 _PAGE_TAGS = {"html", "head", "meta", "title", "style", "body"}
-_PERMITTED_TAGS = _PAGE_TAGS | {"table", "tr", "td", "th", "p", "h1", "strong", "a", "br"}
+PERMITTED_TAGS = _PAGE_TAGS | {"table", "tr", "td", "th", "p", "h1", "strong", "a", "br"}
 
 
 class EmailBench(Bench):
@@ -95,11 +95,11 @@ class EmailBench(Bench):
             assert not any(value.defects for value in part.values())
         subject = headline(notice).replace("=?", "= ?")
         assert mail.message["Subject"] == shortened(subject, 150)
-        page = _Page(_body(mail, "html"))
+        page = Page(body_of(mail, "html"))
         assert page.text_of("h1") == headline(notice)
-        assert page.tags <= _PERMITTED_TAGS
+        assert page.tags <= PERMITTED_TAGS
         assert page.targets <= {notice.link}
-        assert _body(mail, "plain").startswith(headline(notice) + "\n")
+        assert body_of(mail, "plain").startswith(headline(notice) + "\n")
 
     def _login(self, password: str) -> dict[str, Any]:
         return {
@@ -111,7 +111,7 @@ class EmailBench(Bench):
         }
 
 
-class _Page(HTMLParser):
+class Page(HTMLParser):
     """A page's elements, the text in each kind of them, and where its links lead."""
 
     def __init__(self, source: str) -> None:
@@ -141,10 +141,10 @@ class _Page(HTMLParser):
 
 
 def _letter_text(mail: ReceivedMail) -> str:
-    return f"{mail.message['Subject']}\n{_body(mail, 'plain')}"
+    return f"{mail.message['Subject']}\n{body_of(mail, 'plain')}"
 
 
-def _body(mail: ReceivedMail, subtype: str) -> str:
+def body_of(mail: ReceivedMail, subtype: str) -> str:
     part = mail.message.get_body((subtype,))
     assert part is not None
     text: str = part.get_content()

@@ -73,6 +73,7 @@ class Bench:
     page: ClassVar[str]
     bad_paths: ClassVar[tuple[str, ...]] = ("", "a\0b")
     inapplicable: ClassVar[Mapping[str, str]] = {}
+    keyed: ClassVar[bool] = False
     retry_after: ClassVar[float | None] = None
     credentials: ClassVar[tuple[str, ...]] = ()
     ports: Ports = field(default_factory=lent)
@@ -129,6 +130,21 @@ class Bench:
 
     def write_foreign(self, path: str = PATH) -> None:
         """Somebody else writes there, beside Keyturn."""
+        raise NotImplementedError
+
+    def allow_keys(self) -> None:
+        """From now on Keyturn may do what the documentation asks for where places have keys."""
+
+    def entries(self, path: str = PATH) -> dict[str, str] | None:
+        """The named values that a consumer reads, whoever wrote them; None if there are none."""
+        raise NotImplementedError
+
+    def write_entry(self, path: str, key: str, value: str) -> None:
+        """Somebody else sets one entry, beside Keyturn, and leaves the others."""
+        raise NotImplementedError
+
+    def versions(self, path: str = PATH) -> list[Any]:
+        """All entries as each write left them, oldest first."""
         raise NotImplementedError
 
     def deny(self, path: str = PATH) -> None:

@@ -9,9 +9,15 @@ from importlib.metadata import entry_points
 
 from core.plugins import Family
 from tests.conformance.aws_bench import AwsBench, ParameterStoreBench
+from tests.conformance.azure_bench import AzureBench
 from tests.conformance.built_in_bench import BuiltInBench
 from tests.conformance.file_bench import FileBench
 from tests.conformance.generic_bench import GenericBench
+from tests.conformance.github_bench import GitHubBench
+from tests.conformance.gitlab_bench import GitLabBench
+from tests.conformance.google_bench import GoogleBench
+from tests.conformance.kubernetes_bench import KubernetesBench
+from tests.conformance.plugin_benches import benches_of_plugins
 from tests.conformance.sink_bench import Bench
 from tests.conformance.vault_bench import VaultBench
 
@@ -24,6 +30,12 @@ BENCHES: Mapping[str, type[Bench]] = {
         AwsBench,
         ParameterStoreBench,
         GenericBench,
+        AzureBench,
+        KubernetesBench,
+        GitHubBench,
+        GitLabBench,
+        GoogleBench,
+        *benches_of_plugins(),
     )
 }
 

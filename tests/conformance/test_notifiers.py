@@ -327,8 +327,8 @@ def test_each_known_attack_arrives_as_harmless_text(bench, hostile):
 
     bench.assert_intact(sent)
     (told,) = bench.told()
-    assert "\nBcc:" not in told.sent
-    assert all(len(value) <= 300 for _, value in figures(sent.facts))
+    assert "\nBcc:" not in told.sent.partition("\n\n")[0]
+    assert all(len(value) <= 300 for _, value in figures(sent))
 
 
 def _assert_clean(text: str, secrets: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """What every sink does when its store refuses, hangs, loses answers, or Keyturn dies halfway."""
 
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -133,7 +134,7 @@ def test_a_store_that_trickles_does_not_stretch_a_send_beyond_its_limit(service)
     service.at_each_call(lambda: clock.pass_(seconds=21))
 
     with service.failing(Transient) as late:
-        sink.put(copy(1), lent(clock=clock))
+        sink.put(copy(1), replace(service.ports, clock=clock))
 
     assert "too slowly" in str(late.value)
     assert clock.elapsed() <= sink.pace.send_limit + 21
