@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -17,13 +18,6 @@ from tests.conformance.google_bench import GoogleBench
 from tests.conformance.sink_bench import CANARY, Bench, ServiceBench, be_a_host
 from tests.conformance.sinks import BENCHES, registered
 from tests.conformance.vault_bench import VaultBench
-from tests.support.aws_double import AwsDouble
-from tests.support.azure_double import AzureDouble
-from tests.support.generic_double import GenericDouble
-from tests.support.github_double import GitHubDouble
-from tests.support.gitlab_double import GitLabDouble
-from tests.support.google_double import GoogleDouble
-from tests.support.vault_double import VaultDouble
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -91,118 +85,36 @@ def service(store: Bench) -> ServiceBench:
     return store
 
 
-@pytest.fixture
-def vault_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[VaultBench]:
-    be_a_host(monkeypatch)
-    made = VaultBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
+def _bench(make: type[Bench]) -> Any:
+    """A fixture: one store's bench, started, emptied and stopped again."""
+
+    @pytest.fixture
+    def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+        be_a_host(monkeypatch)
+        made = make()
+        made.start()
+        yield made
+        made.finish()
+        made.stop()
+
+    return bench
 
 
-@pytest.fixture
-def vault(vault_bench: VaultBench) -> VaultDouble:
-    return vault_bench.double
+def _double(of: str) -> Any:
+    """A fixture: the double that this bench works with."""
+
+    @pytest.fixture
+    def double(request: pytest.FixtureRequest) -> Any:
+        return request.getfixturevalue(of).double
+
+    return double
 
 
-@pytest.fixture
-def aws_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsBench]:
-    be_a_host(monkeypatch)
-    made = AwsBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def aws(aws_bench: AwsBench) -> AwsDouble:
-    return aws_bench.double
-
-
-@pytest.fixture
-def parameter_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[ParameterStoreBench]:
-    be_a_host(monkeypatch)
-    made = ParameterStoreBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def generic_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GenericBench]:
-    be_a_host(monkeypatch)
-    made = GenericBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def generic(generic_bench: GenericBench) -> GenericDouble:
-    return generic_bench.double
-
-
-@pytest.fixture
-def azure_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureBench]:
-    be_a_host(monkeypatch)
-    made = AzureBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def azure(azure_bench: AzureBench) -> AzureDouble:
-    return azure_bench.double
-
-
-@pytest.fixture
-def google_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleBench]:
-    be_a_host(monkeypatch)
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    made = GoogleBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def google(google_bench: GoogleBench) -> GoogleDouble:
-    return google_bench.double
-
-
-@pytest.fixture
-def github_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubBench]:
-    be_a_host(monkeypatch)
-    made = GitHubBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def github(github_bench: GitHubBench) -> GitHubDouble:
-    return github_bench.double
-
-
-@pytest.fixture
-def gitlab_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLabBench]:
-    be_a_host(monkeypatch)
-    made = GitLabBench()
-    made.start()
-    yield made
-    made.finish()
-    made.stop()
-
-
-@pytest.fixture
-def gitlab(gitlab_bench: GitLabBench) -> GitLabDouble:
-    return gitlab_bench.double
+vault_bench, vault = _bench(VaultBench), _double("vault_bench")
+aws_bench, aws = _bench(AwsBench), _double("aws_bench")
+parameter_bench = _bench(ParameterStoreBench)
+generic_bench, generic = _bench(GenericBench), _double("generic_bench")
+azure_bench, azure = _bench(AzureBench), _double("azure_bench")
+google_bench, google = _bench(GoogleBench), _double("google_bench")
+github_bench, github = _bench(GitHubBench), _double("github_bench")
+gitlab_bench, gitlab = _bench(GitLabBench), _double("gitlab_bench")

@@ -33,6 +33,8 @@ def be_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHOST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-host-key")
     monkeypatch.setenv("VAULT_TOKEN", "hvs.canary-of-the-host")
