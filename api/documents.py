@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from api.described import EXAMPLES, MORE, REFUSALS, Refusal
 
 _ASSETS = "/docs/assets"
+_ASKS = {"POST /api/v1/introspect"}  # changes nothing
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _METHODS = {"get", "put", "post", "patch", "delete"}
 _ERROR = {
@@ -112,10 +113,11 @@ def _complete(call: str, operation: dict[str, Any]) -> None:
 def _refusals(call: str, operation: dict[str, Any]) -> Iterator[HTTPStatus]:
     """What a call of this kind may be refused with."""
     changes, path = call.partition(" ")[::2]
+    if call in _ASKS:
+        changes = "GET"
     if operation.get("security"):
         yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
-        if path != "/api/v1/verify":
-            yield HTTPStatus.FORBIDDEN
+        yield HTTPStatus.FORBIDDEN
     if operation.get("parameters") or "requestBody" in operation:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
     if "requestBody" in operation:

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from starlette.responses import JSONResponse
+
 from core import errors
 from core.tokens import without_tokens
 
@@ -64,3 +66,8 @@ def headers_of(error: errors.KeyturnError) -> dict[str, str]:
 def body_of(error: errors.KeyturnError) -> dict[str, Any]:
     details = [{"field": error.field}] if isinstance(error, errors.InvalidInput) else None
     return body(status_of(error), str(error), error.code, details)
+
+
+def as_response(error: errors.KeyturnError) -> JSONResponse:
+    """The error as it is answered."""
+    return JSONResponse(body_of(error), status_of(error), headers_of(error))

@@ -22,7 +22,6 @@ from services.verification import Reason, Rejected, Verified, verify
 
 _PERIOD = 60.0  # seconds
 _KEYS = 20_000
-_PREFIX = slice(8, 16)  # the first random characters, after tfy_xxx_
 
 
 class FailedLogins:
@@ -36,20 +35,34 @@ class FailedLogins:
         self._by_prefix = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
         self._begun = Throttle(most=most, period=_PERIOD, capacity=_KEYS)
 
-    def verify(
-        self, text: str | None, address: str | None, *, per_token: bool = True
-    ) -> Verified | Rejected:
+    def verify(self, text: str | None, address: str | None) -> Verified | Rejected:
         """Verifies a bearer token; Throttled where too many from there have failed."""
         token = recognise(text or "")
         if token is None:
             return verify(self._runtime, text)
-        customer = as_one(address) if address else None
-        prefix = token.reveal()[_PREFIX] if per_token else None
-        if token.hash not in self._good:
-            self._admit(customer, prefix)
+        self.admit(token, address)
         answer = verify(self._runtime, text)
-        self._remember(token, answer, customer, prefix)
+        self.remember(token, answer, address)
         return answer
+
+    def admit(self, token: Token, address: str | None, *, per_token: bool = True) -> None:
+        """Throttled unless this token may be looked up for somebody there."""
+        if token.hash not in self._good:
+            prefix = token.stem if per_token else None
+            self._admit(as_one(address) if address else None, prefix)
+
+    def remember(
+        self,
+        token: Token,
+        answer: Verified | Rejected,
+        address: str | None,
+        *,
+        per_token: bool = True,
+    ) -> None:
+        """Counts what came of it."""
+        customer = as_one(address) if address else None
+        prefix = token.stem if per_token else None
+        self._remember(token, answer, customer, prefix)
 
     @contextmanager
     def attempt(self, address: str | None) -> Iterator[None]:

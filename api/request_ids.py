@@ -1,6 +1,7 @@
 """Around every request: an id, its client's address, a line in the log, and always an answer."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import errors
-from core.addresses import client_of, is_trusted
+from core.addresses import Network, client_of, is_trusted
 from core.tokens import without_tokens
 from services.runtime import Runtime
 
@@ -19,7 +20,7 @@ log = structlog.get_logger("api.request")
 _HEADER = "X-Request-Id"
 _ALLOWED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BROKEN = "Keyturn could not answer; the log has the reason under this request's id."
-_QUIET = {"/healthz", "/readyz", "/api/v1/verify"}
+_QUIET = ("/healthz", "/readyz", "/api/v1/verify", "/api/v1/introspect", "/api/v1/forward-auth")
 
 
 class RequestIds:
@@ -38,11 +39,9 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_HEADER, "")
-        is_fit = _ALLOWED.fullmatch(given) and given == without_tokens(given)
-        request_id = given if is_fit else uuid4().hex
+        request_id = request_id_of(Headers(scope=scope).get(_HEADER, ""))
         scope.setdefault("state", {})["request_id"] = request_id
-        self._name_client(scope)
+        scope["state"]["through_proxy"] = name_client(scope, self._proxies)
         answered: dict[str, Any] = {}
 
         async def answer(message: Message) -> None:
@@ -61,7 +60,7 @@ class RequestIds:
                 if "status" in answered:
                     raise
                 await JSONResponse(errors.body(500, _BROKEN, "error"), 500)(scope, receive, answer)
-            if scope["path"] not in _QUIET:
+            if not scope["path"].startswith(_QUIET):
                 log.info(
                     "answered",
                     method=scope["method"],
@@ -69,9 +68,18 @@ class RequestIds:
                     status=answered.get("status"),
                 )
 
-    def _name_client(self, scope: Scope) -> None:
-        peer, port = scope.get("client") or (None, 0)
-        scope["state"]["through_proxy"] = is_trusted(peer, self._proxies)
-        if scope["state"]["through_proxy"]:
-            forwarded = ",".join(Headers(scope=scope).getlist("X-Forwarded-For"))
-            scope["client"] = (client_of(peer, forwarded, self._proxies), port)
+
+def request_id_of(given: str) -> str:
+    """The caller's own id of the request, if it is fit for the log; else a new one."""
+    is_fit = _ALLOWED.fullmatch(given) and given == without_tokens(given)
+    return given if is_fit else uuid4().hex
+
+
+def name_client(scope: Scope, proxies: Sequence[Network]) -> bool:
+    """Makes the scope's client whom a trusted proxy names; answers whether one did."""
+    peer, port = scope.get("client") or (None, 0)
+    if not is_trusted(peer, proxies):
+        return False
+    forwarded = ",".join(Headers(scope=scope).getlist("X-Forwarded-For"))
+    scope["client"] = (client_of(peer, forwarded, proxies), port)
+    return True

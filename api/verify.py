@@ -1,58 +1,77 @@
-"""Verify: whether a bearer token is good."""
+"""What gateways ask, as the OpenAPI document describes it; `fast_lane` answers before it gets here.
+
+A method that these paths do not have is refused here.
+"""
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Response
 
-from api import errors
-from api.callers import BEARER, TheRuntime, address_of, bearer
-from api.failed_logins import failed_logins_of
-from api.shapes import moment
-from services.runtime import Runtime
-from services.verification import Reason, Rejected, Verified, verify
+from api.callers import BEARER
 
 router = APIRouter(prefix="/api/v1", tags=["verify"])
 
-_WORDS = {
-    Reason.MISSING: "Send the token as `Authorization: Bearer ...`.",
-    Reason.MALFORMED: "This is not a token of Keyturn.",
-    Reason.UNKNOWN: "Keyturn does not know this token.",
-    Reason.EXPIRED: "This token is past its expiration date.",
-    Reason.REVOKED: "This token was revoked.",
-    Reason.INACTIVE: "The owner of this token is not active.",
-    Reason.OUT_OF_GRACE: "This token was rotated, and its grace is over: fetch the current one.",
+_ELSEWHERE = "this call is answered by the fast lane"
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["token"],
+                    "properties": {
+                        "token": {"type": "string", "minLength": 1, "description": "The token."},
+                        "token_type_hint": {"type": "string", "description": "Not needed."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+_QUESTION: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "maxLength": 500},
+            "description": words,
+        }
+        for name, words in {
+            "resource_type": "The type of what is to be done to.",
+            "resource_fqn": "Its FQN.",
+            "action": "What is to be done, as `<resource type>:<verb>`; all three or none.",
+        }.items()
+    ]
 }
 
 
-@router.get("/verify", response_model=None, dependencies=[BEARER])
-def verify_token(request: Request, runtime: TheRuntime) -> dict[str, Any] | JSONResponse:
-    """Whose the bearer token is and until when it works; 401 says why it does not."""
-    answer = _answer_to(request, runtime)
-    if isinstance(answer, Rejected):
-        details = [{"reason": answer.reason.value}]
-        challenge = "Bearer"
-        if answer.reason is not Reason.MISSING:
-            challenge += f' error="invalid_token", error_description="{answer.reason.value}"'
-        return JSONResponse(
-            errors.body(401, _WORDS[answer.reason], answer.reason.value, details),
-            401,
-            {"WWW-Authenticate": challenge},
-        )
-    subject = {"type": answer.kind.value, "id": str(answer.subject_id), "name": answer.subject}
-    return {
-        "tenant": answer.tenant,
-        "subject": subject,
-        "tokenId": str(answer.token_id),
-        "generation": answer.generation,
-        "state": answer.state,
-        "expiresAt": moment(answer.valid_until),
-    }
+@router.get("/verify", dependencies=[BEARER], openapi_extra=_QUESTION)
+def verify() -> dict[str, Any]:
+    """Whose the bearer token is and until when it works; 401 says why it does not.
+
+    With a resource and an action, 403 says that its bearer may not do it.
+    """
+    raise AssertionError(_ELSEWHERE)
 
 
-def _answer_to(request: Request, runtime: Runtime) -> Verified | Rejected:
-    """All of a gateway's clients share its address: limited only where a proxy names the client."""
-    if not request.state.through_proxy:
-        return verify(runtime, bearer(request))
-    logins = failed_logins_of(request)
-    return logins.verify(bearer(request), address_of(request), per_token=False)
+@router.post("/introspect", dependencies=[BEARER], openapi_extra=_FORM)
+def introspect() -> dict[str, Any]:
+    """Whether the token in the form is active, as RFC 7662 says it.
+
+    Whoever asks shows a token of their own, with `virtual-account:read` on the tenant.
+    """
+    raise AssertionError(_ELSEWHERE)
+
+
+@router.get(
+    "/forward-auth", dependencies=[BEARER], openapi_extra=_QUESTION, response_class=Response
+)
+def forward_auth() -> Response:
+    """200 with whose the token is in headers `X-Keyturn-...`; 401 or 403 if it will not do.
+
+    Any method, and any path below; the token may come as `X-API-Key` too.
+    """
+    raise AssertionError(_ELSEWHERE)

@@ -19,8 +19,10 @@ from core.errors import Misconfigured
 from core.settings import Settings
 from scheduler.beat import Beat
 from services.migrating import check_schema
+from services.notice_texts import check_notice_texts
 from services.pulse import Pulse
 from services.runtime import Runtime, build
+from services.use_counting import UseCounter
 from workers.embedded import Worker, ringing
 
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0: any.")]
@@ -40,6 +42,7 @@ def up(
         home = stack.enter_context(open_home(settings_with(data_dir=data_dir)))
         log = stack.enter_context((home.folder / "keyturn.log").open("a"))
         logs.configure(json=True, level=home.settings.log_level, stream=log)
+        check_notice_texts(home.settings.templates)
         listener = stack.enter_context(_listen(host, port))
         runtime = build(home.settings)
         stack.callback(runtime.close)
@@ -53,7 +56,7 @@ def up(
         stack.enter_context(ringing(runtime))
         stack.enter_context(Worker(runtime, pulse))
         stack.enter_context(Beat(home.settings))
-        _serve(runtime, listener)
+        _serve(runtime, listener, pulse)
 
 
 def api(port: Port = 8400, host: Host = "127.0.0.1") -> None:
@@ -62,9 +65,9 @@ def api(port: Port = 8400, host: Host = "127.0.0.1") -> None:
         settings = _production()
         listener = stack.enter_context(_listen(host, port))
         runtime = stack.enter_context(_runtime(settings))
-        stack.enter_context(_alive(runtime, "api"))
+        pulse = stack.enter_context(_alive(runtime, "api"))
         stack.enter_context(ringing(runtime))
-        _serve(runtime, listener)
+        _serve(runtime, listener, pulse)
 
 
 def worker() -> None:
@@ -107,6 +110,7 @@ def _runtime(settings: Settings) -> Iterator[Runtime]:
     runtime = build(settings)
     try:
         check_schema(runtime.database)
+        check_notice_texts(settings.templates)
         runtime.keyring.check()
         runtime.keyring.warm()
         yield runtime
@@ -142,21 +146,28 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         listener.close()
 
 
-def _serve(runtime: Runtime, listener: socket.socket) -> None:
-    """Answers until SIGINT or SIGTERM; requests under way are finished."""
+def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
+    """Answers until SIGINT or SIGTERM; requests under way are finished.
+
+    Meanwhile it listens for changes, and counts the uses of tokens.
+    """
     import uvicorn  # noqa: PLC0415 - a worker needs none of these 15 MB
 
     from api.app import create_app  # noqa: PLC0415
 
+    app = create_app(runtime)
     config = uvicorn.Config(
-        create_app(runtime),
+        app,
+        ws="none",  # what a gateway asks about a WebSocket is an ordinary call
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # whom to believe is a setting of ours
         timeout_graceful_shutdown=5,
     )
-    with _until_told():  # uvicorn handles the signals itself and raises them again at its end
+    # uvicorn handles the signals itself and raises them again at its end
+    uses = UseCounter(runtime, pulse.id)
+    with _until_told(), app.verifier.listener.listening(), uses.counting():
         uvicorn.Server(config).run(sockets=[listener])
 
 

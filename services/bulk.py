@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import (
     cast as cast_sql,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import column, func
@@ -188,6 +188,14 @@ def among(session: Session, of: Any, ids: Iterable[UUID]) -> ColumnElement[bool]
         array = cast_sql(_text(row.hex for row in wanted), ARRAY(Uuid()))
         return cast("ColumnElement[bool]", of == any_(array))
     return cast("ColumnElement[bool]", of.in_(wanted))
+
+
+def equals_any(session: Session, of: Any, hashes: Sequence[bytes]) -> ColumnElement[bool]:
+    """Whether the column `of` is one of these hashes; on PostgreSQL they are one array."""
+    if session.get_bind().dialect.name == "postgresql":
+        array = bindparam(None, list(hashes), type_=ARRAY(BYTEA))
+        return cast("ColumnElement[bool]", of == any_(array))
+    return cast("ColumnElement[bool]", of.in_(hashes))
 
 
 def chunks(rows: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

@@ -1,10 +1,11 @@
 """Transactions: one use case, one of them, on PostgreSQL and on SQLite alike."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -12,12 +13,22 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
+from core.clock import Clock, HostClock
 from core.errors import Unready
+from services.changes import WatchedSession
 
 Result = TypeVar("Result")
 
 _REPEATABLE = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _WRITES = "keyturn_writes"
+# libpq: a host that went away is noticed within 5 s of silence.
+_IMPATIENT = {
+    "connect_timeout": 3,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5_000,
+}
 
 
 class Database:
@@ -25,10 +36,16 @@ class Database:
 
     On SQLite writers take turns behind one lock in the process, which is fair, and begin
     with BEGIN IMMEDIATE, so that none fails half-way for want of the write lock.
+
+    What is written is dated by `clock`. Whoever is in `listeners` hears at once, after the
+    commit, what verifiers elsewhere will read in the table of changes. An `impatient` one gives
+    up a host that is silent for a few seconds.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.engine = _engine(url, pool_size)
+    def __init__(self, url: str, *, pool_size: int = 10, impatient: bool = False) -> None:
+        self.engine = _engine(url, pool_size, _IMPATIENT if impatient else {})
+        self.clock: Clock = HostClock()
+        self.listeners: list[Callable[[Collection[UUID]], None]] = []
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writer = self.engine.execution_options(**{_WRITES: True})
         self._turn = threading.RLock()
@@ -82,8 +99,12 @@ class Database:
 
     @contextmanager
     def _begin(self) -> Iterator[Session]:
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        with WatchedSession(self._writer, self.clock.now()) as session:
+            with session.begin():
+                yield session
+            if session.told:
+                for listen in self.listeners:
+                    listen(session.told)
 
 
 def _is_repeatable(error: BaseException) -> bool:
@@ -103,7 +124,7 @@ def sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def _engine(url: str, pool_size: int, patience: dict[str, Any]) -> Engine:
     if url.startswith("sqlite"):
         return _sqlite(url)
     return create_engine(
@@ -116,6 +137,7 @@ def _engine(url: str, pool_size: int) -> Engine:
             "connect_timeout": 5,
             "options": "-c timezone=UTC -c lock_timeout=30000",
             "prepare_threshold": None,  # PgBouncer in transaction mode has no prepared statements
+            **patience,
         },
     )
 

@@ -15,6 +15,7 @@ from core.errors import Forbidden, InvalidInput
 from core.ids import new_id
 from core.roles import RESOURCE_TYPES, TENANT_TYPES, Resource, Role
 from models import CustomRole, GrantRow, SubjectKind, Tenant
+from services import changes
 from services.permits import Held, as_role, find_role, held_by
 
 
@@ -101,6 +102,7 @@ def forget_subject(session: Session, tenant_id: UUID, subject_id: UUID) -> None:
     session.execute(
         delete(GrantRow).where(GrantRow.tenant_id == tenant_id, GrantRow.subject_id == subject_id)
     )
+    changes.record(session, [(tenant_id, subject_id)])
 
 
 def forget_resource(session: Session, tenant_id: UUID, resource_type: str, fqn: str) -> None:
@@ -108,13 +110,17 @@ def forget_resource(session: Session, tenant_id: UUID, resource_type: str, fqn: 
 
     Another one of the same name is another resource.
     """
-    session.execute(
-        delete(GrantRow).where(
+    gone = session.execute(
+        delete(GrantRow)
+        .where(
             GrantRow.tenant_id == tenant_id,
             GrantRow.resource_type == resource_type,
             GrantRow.resource_fqn == fqn,
         )
+        .returning(GrantRow.id)
     )
+    if gone.all():
+        changes.record(session, [(tenant_id, tenant_id)])
 
 
 _Key = tuple[SubjectKind, UUID, str, str, str]

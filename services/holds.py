@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core import policy
 from models import Place, PlaceState, TokenRow, TokenState
-from services import bulk
+from services import bulk, changes
 
 
 def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> int:
@@ -39,7 +40,7 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
     if not held:
         return 0
     reached = _reached(session, {token.account_id for token in held})
-    released = []
+    released: list[dict[str, Any]] = []
     for token in held:
         generation = reached.get(token.account_id)
         if generation is not None and generation <= token.generation:
@@ -62,6 +63,8 @@ def release_holds(session: Session, accounts: Sequence[UUID], now: datetime) -> 
             }
         )
     bulk.update_each(session, TokenRow, released)
+    soon = [row for row in released if changes.ends_soon(session, row["valid_until"])]
+    changes.record(session, ((row["tenant_id"], row["id"]) for row in soon))
     return len(released)
 
 

@@ -5,15 +5,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from models import Delivery, DeviceLogin, Event, LoginSession, Process
+from models import Change, Delivery, DeviceLogin, Event, LoginSession, Process
 from services import bulk
 from services.kept_answers import prune_answers
 from services.keys import SILENT
 from services.runtime import Runtime
+from services.signing import prune_signing_keys
+from services.use_folding import fold, forget
 
 BATCH = 5_000
 # So long a session that has ended is told as ended, and not as unknown.
 _ENDED_SESSIONS = timedelta(days=1)
+# Verifiers hear of changes within seconds, and forget everything if they could not.
+_HEARD_CHANGES = timedelta(hours=1)
 
 
 def prune(runtime: Runtime) -> int:
@@ -28,6 +32,9 @@ def _prune(session: Session, runtime: Runtime) -> int:
     gone += _prune_ended(session, DeviceLogin, now)
     gone += _prune_ended(session, LoginSession, now - _ENDED_SESSIONS)
     gone += prune_answers(session, now, BATCH)
+    gone += prune_signing_keys(session, now)
+    gone += _prune_changes(session, now - _HEARD_CHANGES)
+    gone += fold(session, BATCH)
     session.execute(delete(Process).where(Process.seen_at < now - 10 * SILENT))
     return gone
 
@@ -67,6 +74,19 @@ def _prune_events(session: Session, before: datetime) -> int:
     return len(old)
 
 
+def _prune_changes(session: Session, before: datetime) -> int:
+    old = list(
+        session.scalars(
+            select(Change.id).where(Change.at < before).order_by(Change.at).limit(BATCH)
+        )
+    )
+    if old:
+        session.execute(
+            delete(Change).where(Change.id.in_(old)).execution_options(synchronize_session=False)
+        )
+    return len(old)
+
+
 def _prune_ended(
     session: Session, model: type[DeviceLogin] | type[LoginSession], before: datetime
 ) -> int:
@@ -79,6 +99,7 @@ def _prune_ended(
         )
     )
     if old:
+        forget(session, old)
         session.execute(
             delete(model)
             .where(bulk.among(session, model.id, old))

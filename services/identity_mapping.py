@@ -17,6 +17,7 @@ from models import (
     TokenState,
     VirtualAccount,
 )
+from services import changes
 from services.minting import notice_before_end
 from services.outbox import Outbox
 from services.scope import mine
@@ -87,6 +88,7 @@ def forget_mapping(session: Session, account: VirtualAccount) -> None:
             IdentityMapping.subject_id == account.id,
         )
     )
+    changes.record(session, [(account.tenant_id, account.id)])
 
 
 def begin_without_token(session: Session, outbox: Outbox, account: VirtualAccount) -> None:

@@ -15,12 +15,14 @@ from core.clock import AnchoredClock, Clock
 from core.dial import AddressRules
 from core.plugins import Ports
 from core.settings import Settings
+from core.uses import NoUses, Uses
 from services.built_in_store import BuiltInStore
 from services.database import Database
-from services.keys import Keyring
+from services.keys import Keyring, Signing
 from services.opened import Opened
 from services.outbound import GuardedDialer
 from services.outbox import Outbox
+from services.own_keys import OwnKeys
 
 Result = TypeVar("Result")
 
@@ -35,15 +37,22 @@ class _Rehearsed(Exception):
 
 @dataclass
 class Runtime:
-    """What use cases work with."""
+    """What use cases work with.
+
+    `verifying` are connections of their own to the same database: tokens are looked up whatever
+    else is going on.
+    """
 
     settings: Settings
     database: Database
+    verifying: Database
     clock: Clock
     keyring: Keyring
     opened: Opened
     ports: Ports
+    own_keys: OwnKeys
     bell: Bell = field(default_factory=SilentBell)
+    uses: Uses = field(default_factory=NoUses)
 
     def change(
         self, use_case: Callable[[Session, Outbox], Result], *, rehearse: bool = False
@@ -54,7 +63,7 @@ class Runtime:
         """
 
         def transaction(session: Session) -> tuple[Result, Outbox]:
-            outbox = Outbox(self.now())
+            outbox = Outbox(self.now(), self.settings.digest_window)
             result = use_case(session, outbox)
             outbox.flush(session)
             if rehearse:
@@ -75,6 +84,7 @@ class Runtime:
     def close(self) -> None:
         """Gives back every connection."""
         self.opened.close()
+        self.verifying.close()
         self.database.close()
 
 
@@ -82,7 +92,9 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
     """Everything a process needs, from its settings. Opens no connection but one for the time."""
     database = Database(settings.database, pool_size=settings.worker_threads + 4)
     clock = clock or AnchoredClock(database.now())
-    keyring = Keyring(database, settings.keys(), clock)
+    database.clock = clock
+    signing = Signing(settings.public_url, settings.signing_key_age)
+    keyring = Keyring(database, settings.keys(), clock, signing)
     ports = Ports(
         clock=clock,
         network=_dialer(settings),
@@ -94,10 +106,12 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
     return Runtime(
         settings=settings,
         database=database,
+        verifying=Database(settings.database, pool_size=4, impatient=True),
         clock=clock,
         keyring=keyring,
         opened=Opened(keyring),
         ports=ports,
+        own_keys=OwnKeys(database, clock, settings.public_url),
         bell=bell or SilentBell(),
     )
 

@@ -1,14 +1,14 @@
 """Verify: whether a bearer token is good, and whose it is."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
+from core import jwts
 from core.actors import Actor, ActorKind
 from core.tokens import Token, TokenKind, recognise
 from models import (
@@ -21,49 +21,22 @@ from models import (
     User,
     VirtualAccount,
 )
+from models.tokens import is_live
+from services import bulk
 from services.permits import permits_of_account, permits_of_user
 from services.runtime import Runtime
+from services.verdicts import Found, Reason, Rejected, Verified
 
-
-class Reason(StrEnum):
-    """Why a token is not good. Stable: clients and metrics read it."""
-
-    MISSING = "missing"
-    MALFORMED = "malformed"
-    UNKNOWN = "unknown"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-    OUT_OF_GRACE = "out_of_grace"
-    INACTIVE = "inactive"
-
-
-@dataclass(frozen=True)
-class Verified:
-    """A good token: whose, which one, and until when (None: no end is set).
-
-    `generation` and `state` are a virtual account's. A person's token is `token_name`, unless
-    it is a login session; one that was made with a token ends with that, and counts as it.
-    """
-
-    tenant_id: UUID
-    tenant: str
-    kind: ActorKind
-    subject_id: UUID
-    subject: str
-    token_id: UUID
-    valid_until: datetime | None
-    token_name: str | None = None
-    generation: int | None = None
-    state: str = "current"
-    is_session: bool = False
-    with_personal_token: bool = False
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A token that is not good."""
-
-    reason: Reason
+__all__ = [
+    "Found",
+    "Reason",
+    "Rejected",
+    "Verified",
+    "actor_of",
+    "look_up",
+    "look_up_jwt",
+    "verify",
+]
 
 
 def verify(runtime: Runtime, text: str | None) -> Verified | Rejected:
@@ -73,102 +46,167 @@ def verify(runtime: Runtime, text: str | None) -> Verified | Rejected:
     token = recognise(text)
     if token is None:
         return Rejected(Reason.MALFORMED)
-    look = _LOOKS.get(token.kind)
-    if look is None:
-        return Rejected(Reason.UNKNOWN)
+    if token.kind is TokenKind.JWT:
+        return look_up_jwt(runtime, token).verdict
     with runtime.database.reading() as session:
-        return look(session, token, runtime.now())
+        return look_up(session, [token], runtime.now())[token.hash].verdict
 
 
-def _virtual_account(session: Session, token: Token, now: datetime) -> Verified | Rejected:
-    found = session.execute(
-        select(TokenRow, VirtualAccount, Tenant.name)
+def look_up_jwt(runtime: Runtime, token: Token) -> Found:
+    """What this JWT is: one of Keyturn's own, or of an identity provider that a tenant trusts.
+
+    May ask the identity provider for its keys. Unready if that does not answer.
+    """
+    said = jwts.read(token.reveal())
+    if said is None:
+        return Found(Rejected(Reason.MALFORMED))
+    if not runtime.own_keys.are_meant(said):
+        return Found(Rejected(Reason.UNKNOWN_ISSUER))
+    if runtime.own_keys.refuse(token.reveal(), said):
+        return Found(Rejected(Reason.WRONG_SIGNATURE))
+    with runtime.verifying.reading() as session:
+        return look_up(session, [token], runtime.now())[token.hash]
+
+
+def look_up(session: Session, tokens: Iterable[Token], now: datetime) -> dict[bytes, Found]:
+    """What each of these tokens is, by its hash: one query per kind, however many there are."""
+    by_kind = defaultdict(list)
+    for token in tokens:
+        by_kind[token.kind].append(token.hash)
+    found: dict[bytes, Found] = {}
+    for kind, hashes in by_kind.items():
+        found |= dict.fromkeys(hashes, Found(Rejected(Reason.UNKNOWN)))
+        if kind in _LOOKS:
+            found.update(_LOOKS[kind](session, hashes, now))
+    return found
+
+
+def _virtual_accounts(
+    session: Session, hashes: Sequence[bytes], now: datetime
+) -> Iterator[tuple[bytes, Found]]:
+    rows = session.execute(
+        select(
+            TokenRow.hash,
+            TokenRow.tenant_id,
+            TokenRow.id,
+            TokenRow.generation,
+            TokenRow.state,
+            TokenRow.valid_until,
+            TokenRow.grace_until,
+            VirtualAccount.id.label("account_id"),
+            VirtualAccount.name.label("account"),
+            VirtualAccount.state.label("account_state"),
+            Tenant.name.label("tenant"),
+        )
         .join(
             VirtualAccount,
             (VirtualAccount.id == TokenRow.account_id)
             & (VirtualAccount.tenant_id == TokenRow.tenant_id),
         )
         .join(Tenant, Tenant.id == TokenRow.tenant_id)
-        .where(TokenRow.hash == token.hash)
-    ).one_or_none()
-    if found is None:
-        return Rejected(Reason.UNKNOWN)
-    row, account, tenant = found
-    if not row.is_valid(now) or account.state is not AccountState.ACTIVE:
-        return Rejected(_why(row))
-    return Verified(
-        tenant_id=row.tenant_id,
-        tenant=tenant,
-        kind=ActorKind.VIRTUAL_ACCOUNT,
-        subject_id=account.id,
-        subject=account.name,
-        token_id=row.id,
-        generation=row.generation,
-        state=row.state.value,
-        valid_until=row.valid_until,
+        .where(bulk.equals_any(session, TokenRow.hash, hashes))
     )
-
-
-def _personal(session: Session, token: Token, now: datetime) -> Verified | Rejected:
-    found = session.execute(
-        _with_owner(PersonalAccessToken).where(PersonalAccessToken.hash == token.hash)
-    ).one_or_none()
-    if found is None:
-        return Rejected(Reason.UNKNOWN)
-    row, user, tenant = found
-    if row.revoked_at is not None:
-        return Rejected(Reason.REVOKED)
-    if not row.is_valid(now):
-        return Rejected(Reason.EXPIRED)
-    return _of_person(row, user, tenant, row.name, with_personal_token=True)
-
-
-def _session(session: Session, token: Token, now: datetime) -> Verified | Rejected:
-    found = session.execute(
-        _with_owner(LoginSession, PersonalAccessToken)
-        .outerjoin(
-            PersonalAccessToken,
-            (PersonalAccessToken.id == LoginSession.personal_access_token_id)
-            & (PersonalAccessToken.tenant_id == LoginSession.tenant_id),
+    for row in rows:
+        subjects = (row.id, row.account_id, row.tenant_id)
+        works = is_live(row.state, row.valid_until, now)
+        if not works or row.account_state is not AccountState.ACTIVE:
+            yield row.hash, Found(_why(row.state, row.grace_until), subjects)
+            continue
+        verified = Verified(
+            tenant_id=row.tenant_id,
+            tenant=row.tenant,
+            kind=ActorKind.VIRTUAL_ACCOUNT,
+            subject_id=row.account_id,
+            subject=row.account,
+            token_id=row.id,
+            generation=row.generation,
+            state=row.state.value,
+            valid_until=row.valid_until,
         )
-        .where(LoginSession.hash == token.hash)
-    ).one_or_none()
-    if found is None:
-        return Rejected(Reason.UNKNOWN)
-    row, user, tenant, made_with = found
-    if row.expires_at <= now:
-        return Rejected(Reason.EXPIRED)
-    if made_with is not None and not made_with.is_valid(now):
-        return Rejected(Reason.REVOKED)
-    return _of_person(row, user, tenant, None, with_personal_token=made_with is not None)
+        yield row.hash, Found(verified, subjects, row.valid_until)
 
 
-def _with_owner(model: type[PersonalAccessToken] | type[LoginSession], *more: Any) -> Select[Any]:
-    owner = (User.id == model.user_id) & (User.tenant_id == model.tenant_id)
+def _personal(
+    session: Session, hashes: Sequence[bytes], now: datetime
+) -> Iterator[tuple[bytes, Found]]:
+    model = PersonalAccessToken
+    for row in session.execute(_of_people(session, model, hashes, model.name, model.revoked_at)):
+        subjects = (row.id, row.user_id, row.tenant_id)
+        if row.revoked_at is not None:
+            yield row.hash, Found(Rejected(Reason.REVOKED), subjects)
+        elif _is_over(row.expires_at, now):
+            yield row.hash, Found(Rejected(Reason.EXPIRED), subjects)
+        else:
+            verdict = _of_person(row, row.name, with_personal_token=True)
+            yield row.hash, Found(verdict, subjects, row.expires_at)
+
+
+def _sessions(
+    session: Session, hashes: Sequence[bytes], now: datetime
+) -> Iterator[tuple[bytes, Found]]:
+    made_with = PersonalAccessToken
+    rows = session.execute(
+        _of_people(
+            session,
+            LoginSession,
+            hashes,
+            made_with.id.label("made_with"),
+            made_with.revoked_at.label("made_with_revoked"),
+            made_with.expires_at.label("made_with_ends"),
+        ).outerjoin(
+            made_with,
+            (made_with.id == LoginSession.personal_access_token_id)
+            & (made_with.tenant_id == LoginSession.tenant_id),
+        )
+    )
+    for row in rows:
+        subjects = (row.id, row.user_id, row.tenant_id, *filter(None, [row.made_with]))
+        if _is_over(row.expires_at, now):
+            yield row.hash, Found(Rejected(Reason.EXPIRED), subjects)
+        elif row.made_with_revoked is not None or _is_over(row.made_with_ends, now):
+            yield row.hash, Found(Rejected(Reason.REVOKED), subjects)
+        else:
+            verdict = _of_person(row, None, with_personal_token=row.made_with is not None)
+            until = min(filter(None, [row.expires_at, row.made_with_ends]))
+            yield row.hash, Found(verdict, subjects, until)
+
+
+def _of_people(
+    session: Session,
+    model: type[PersonalAccessToken] | type[LoginSession],
+    hashes: Sequence[bytes],
+    *more: Any,
+) -> Select[Any]:
     return (
-        select(model, User, Tenant.name, *more)
-        .join(User, owner)
+        select(
+            model.hash,
+            model.tenant_id,
+            model.id,
+            model.user_id,
+            model.expires_at,
+            User.email,
+            User.active,
+            Tenant.name.label("tenant"),
+            *more,
+        )
+        .join(User, (User.id == model.user_id) & (User.tenant_id == model.tenant_id))
         .join(Tenant, Tenant.id == model.tenant_id)
+        .where(bulk.equals_any(session, model.hash, hashes))
     )
 
 
 def _of_person(
-    row: PersonalAccessToken | LoginSession,
-    user: User,
-    tenant: str,
-    name: str | None,
-    *,
-    with_personal_token: bool,
+    row: Row[Any], name: str | None, *, with_personal_token: bool
 ) -> Verified | Rejected:
     """While its owner is not active, nothing of theirs works."""
-    if not user.active:
+    if not row.active:
         return Rejected(Reason.INACTIVE)
     return Verified(
         tenant_id=row.tenant_id,
-        tenant=tenant,
+        tenant=row.tenant,
         kind=ActorKind.USER,
-        subject_id=user.id,
-        subject=user.email,
+        subject_id=row.user_id,
+        subject=row.email,
         token_id=row.id,
         token_name=name,
         valid_until=row.expires_at,
@@ -177,10 +215,12 @@ def _of_person(
     )
 
 
-_LOOKS = {
-    TokenKind.VIRTUAL_ACCOUNT: _virtual_account,
+_Look = Callable[[Session, Sequence[bytes], datetime], Iterator[tuple[bytes, Found]]]
+_LOOKS: dict[TokenKind, _Look] = {
+    TokenKind.VIRTUAL_ACCOUNT: _virtual_accounts,
     TokenKind.PERSONAL: _personal,
-    TokenKind.SESSION: _session,
+    TokenKind.SESSION: _sessions,
+    TokenKind.JWT: _virtual_accounts,
 }
 
 
@@ -211,7 +251,11 @@ def actor_of(
     )
 
 
-def _why(row: TokenRow) -> Reason:
-    if row.state is TokenState.REVOKED:
-        return Reason.REVOKED
-    return Reason.OUT_OF_GRACE if row.grace_until is not None else Reason.EXPIRED
+def _is_over(end: datetime | None, now: datetime) -> bool:
+    return end is not None and end <= now
+
+
+def _why(state: TokenState, grace_until: datetime | None) -> Rejected:
+    if state is TokenState.REVOKED:
+        return Rejected(Reason.REVOKED)
+    return Rejected(Reason.EXPIRED if grace_until is None else Reason.OUT_OF_GRACE)

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     mass_rotation,
     memory,
     rotations,
+    verify,
 )
 from tests.support.postgres import Postgres
 from tests.support.world import World, new_world
@@ -177,6 +178,50 @@ def _mass_rotation() -> list[str]:
     ]
 
 
+def _verify() -> list[str]:
+    found = verify.measure()
+    bare = next(iter(found.loads.values())).rate
+    rows = [
+        f"| {name} | {one.rate:,.0f} | {one.rate / bare:.2f} | {one.percentile(0.5):.1f} "
+        f"| {one.percentile(0.99):.1f} |"
+        for name, one in found.loads.items()
+    ]
+    warm = found.loads["verify, from memory"]
+    seen = found.revocations
+    return [
+        "## Verify",
+        "",
+        (
+            f"{verify.LIVE:,} live tokens; {verify.CONNECTIONS} connections that each ask, wait "
+            "and ask again. Server and client have a core each; the best of three rounds. "
+            f"{verify.COLD:,} tokens are asked about for the first time."
+        ),
+        "",
+        "| | answers/s | of bare | median ms | p99 ms |",
+        "|---|---:|---:|---:|---:|",
+        *rows,
+        "",
+        (
+            f"Goals: from memory at least 0.50 of bare (here {warm.rate / bare:.2f}), p99 under "
+            f"5 ms (here {warm.percentile(0.99):.1f}; bare "
+            f"{next(iter(found.loads.values())).percentile(0.99):.1f})."
+        ),
+        "",
+        (
+            f"{verify.REVOCATIONS} revocations, until each of {verify.PROCESSES} API processes "
+            "refuses the token, all of them asked as fast as they answer meanwhile:"
+        ),
+        "",
+        "| | s |",
+        "|---|---:|",
+        f"| median | {seen[len(seen) // 2]:.2f} |",
+        f"| p99 | {seen[int(len(seen) * 0.99)]:.2f} |",
+        f"| worst | {seen[-1]:.2f} |",
+        "",
+        f"Goal: within 1 s (here {seen[-1]:.2f}).",
+    ]
+
+
 _PARTS = {
     "rotations": _rotations,
     "fan-out": _fan_out,
@@ -185,6 +230,7 @@ _PARTS = {
     "lists": _lists,
     "at-rest": _at_rest,
     "memory": _memory,
+    "verify": _verify,
 }
 
 

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,10 +37,10 @@ class Stage:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """The address at which the application answers; requests under way are finished at the end."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False
+        app, log_config=None, access_log=False, lifespan=lifespan, ws="none", proxy_headers=False
     )
     server = uvicorn.Server(config)
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # as `keyturn api` does

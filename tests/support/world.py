@@ -191,7 +191,7 @@ def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
         master_keys=MasterKey.generate(),
         file_root=folder,
         data_dir=folder / "data",
-        **{"allowed_networks": LOOPBACK, **settings},
+        **{"allowed_networks": LOOPBACK, "digest_window": "0s", **settings},
     )
     runtime = build(configured, clock=clock, bell=RecordingBell())
     try:
