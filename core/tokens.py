@@ -3,6 +3,9 @@
 A token is `tfy_vat_`, `tfy_pat_` or another prefix that says what it is for, then 256 random
 bits as 43 characters of base62, then the CRC-32 of all before as 6 characters of base62. The
 checksum lets a verifier refuse garbage without asking the database; it is not a protection.
+
+A bearer of three parts, as JWTs have them, is taken for one: Keyturn's own or an identity
+provider's (`core.jwts` reads it).
 """
 
 import re
@@ -16,21 +19,33 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY = 43  # 62**43 > 2**256
 _CHECK = 6  # 62**6 > 2**32
 _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
-_LOOKALIKE = re.compile(r"tfy_[a-z]{3}_[0-9A-Za-z]{8,}")
+# With what follows it, so that a second one right behind it goes, too.
+_LOOKALIKE = re.compile(r"tfy_[a-z]{3}_\w{8,}", re.ASCII)
+_LOOKS_SIGNED = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", re.ASCII)
+_JWT = re.compile(r"e[w-z][\w-]{8,}\.[\w-]{8,}\.[\w-]{16,}", re.ASCII)  # "{" in base64
+LONGEST_JWT = 16_384
 
 
 class TokenKind(StrEnum):
-    """What it is for. The first three are bearer tokens, the others each open one thing once."""
+    """What it is for. The first five are bearer tokens, the others each open one thing once.
+
+    A JWT has no prefix and is not minted here.
+    """
 
     VIRTUAL_ACCOUNT = "vat"
     PERSONAL = "pat"
     SESSION = "ses"
+    EXCHANGED = "exc"
+    JWT = "jwt"
     REFRESH = "ref"
     DEVICE = "dev"
     INVITATION = "inv"
+    ACKNOWLEDGE = "ack"
 
 
-_PREFIXES = {kind: f"tfy_{kind}_" for kind in TokenKind}
+_PREFIXES: dict[TokenKind, str] = {
+    kind: f"tfy_{kind}_" for kind in TokenKind if kind is not TokenKind.JWT
+}
 _LENGTH = len("tfy_vat_") + _BODY + _CHECK
 
 
@@ -45,12 +60,17 @@ class Token:
 
     @property
     def kind(self) -> TokenKind:
-        return TokenKind(self._text[4:7])
+        return TokenKind(self._text[4:7]) if self._text.startswith("tfy_") else TokenKind.JWT
 
     @property
     def hash(self) -> bytes:
         """SHA-256 of the whole token: 256 random bits need neither salt nor pepper."""
         return sha256(self._text.encode()).digest()
+
+    @property
+    def stem(self) -> str:
+        """The first eight characters that no other token shares."""
+        return self._text.rpartition(".")[2][:8] if self.kind is TokenKind.JWT else self._text[8:16]
 
     @property
     def last_four(self) -> str:
@@ -70,7 +90,12 @@ def mint(kind: TokenKind) -> Token:
 
 
 def recognise(text: str) -> Token | None:
-    """The token that `text` is, or None if Keyturn cannot have made it."""
+    """The token that `text` is; None if neither Keyturn nor an identity provider can have made it.
+
+    Of a JWT only the form is looked at.
+    """
+    if text[:1] == "e":
+        return Token(text) if len(text) <= LONGEST_JWT and _JWT.fullmatch(text) else None
     if len(text) != _LENGTH or not text.startswith(tuple(_PREFIXES.values())):
         return None
     if not (text.isascii() and text[8:].isalnum()):
@@ -83,7 +108,7 @@ def recognise(text: str) -> Token | None:
 
 def without_tokens(text: str) -> str:
     """`text` with everything that looks like a token masked."""
-    return _LOOKALIKE.sub("tfy_***", text)
+    return _LOOKS_SIGNED.sub("jwt_***", _LOOKALIKE.sub("tfy_***", text))
 
 
 def _base62(number: int, width: int) -> str:

@@ -21,12 +21,20 @@ class AccountState(StrEnum):
     DELETED = "deleted"
 
 
+class TokenType(StrEnum):
+    """What the next token will be."""
+
+    OPAQUE = "opaque"
+    JWT = "jwt"
+
+
 class VirtualAccount(TopOfTenant, Base):
     """A non-user identity. Its row is the lock over all that belongs to it (law 14).
 
     `next_rotation_at` is the due moment by the policy. `due_at` is when the engine looks
     at the account next: the same moment, or later while it waits or backs off; none while
-    it is paused, suspended or deleted.
+    it is paused, suspended or deleted. `jwt_expires_at` is the `exp` of its current token, if
+    that is a JWT; by `turn_by` its key is turned, whatever else would put that off.
     """
 
     __tablename__ = "virtual_accounts"
@@ -79,6 +87,11 @@ class VirtualAccount(TopOfTenant, Base):
     max_hold: Mapped[timedelta] = mapped_column(Span)
     expires_at: Mapped[datetime | None]
 
+    token_type: Mapped[TokenType] = mapped_column(
+        Name(TokenType), default=TokenType.OPAQUE, server_default=TokenType.OPAQUE.value
+    )
+    jwt_expires_at: Mapped[datetime | None]
+
     rotated_at: Mapped[datetime]
     next_rotation_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]
@@ -107,10 +120,19 @@ class VirtualAccount(TopOfTenant, Base):
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 
+    @property
+    def turn_by(self) -> datetime | None:
+        """When the key is turned at the latest; None if nothing presses."""
+        return turn_by(self, self.jwt_expires_at)
+
     def schedule(self, moment: datetime | None) -> None:
-        """Due at `moment`, unless that is never, or the account is over or paused by then."""
+        """Due at `moment`, unless that is never, or the account is over or paused by then.
+
+        A JWT that ends before its successor would be known everywhere makes it earlier.
+        """
         if moment is not None and self.expires_at is not None and moment >= self.expires_at:
             moment = None
+        moment = min(filter(None, (moment, self.turn_by)), default=None)
         self.next_rotation_at = moment
         self.waiting_since = None
         self.rotation_failures = 0
@@ -125,9 +147,12 @@ class VirtualAccount(TopOfTenant, Base):
             self.schedule(policy.first_due(self.id, reckoned_from=self.rotated_at, now=now))
 
     def pause(self, now: datetime) -> None:
-        """No more scheduled rotations until `resume`; a second call changes nothing."""
+        """No more scheduled rotations until `resume`, but for a JWT that would end by itself.
+
+        A second call changes nothing.
+        """
         self.paused_at = self.paused_at or now
-        self.due_at = None
+        self._look_when_due()
 
     def resume(self) -> None:
         """A rotation that fell due meanwhile is due now, once."""
@@ -151,8 +176,19 @@ class VirtualAccount(TopOfTenant, Base):
         self.due_at = self.next_rotation_at = None
 
     def _look_when_due(self) -> None:
-        looking = self.paused_at is None and self.state is AccountState.ACTIVE
-        self.due_at = self.next_rotation_at if looking else None
+        moment = self.next_rotation_at if self.paused_at is None else self.turn_by
+        self.due_at = moment if self.state is AccountState.ACTIVE else None
+
+
+def turn_by(account: Any, end: datetime | None) -> datetime | None:
+    """By when a JWT of this `exp` needs a successor, so that no grace or hold is cut by it.
+
+    None if the token is opaque, or ends with the account itself.
+    """
+    if end is None or (account.expires_at is not None and account.expires_at <= end):
+        return None
+    last: datetime = end - account.grace - account.max_hold
+    return last
 
 
 def policy_of(account: Any) -> Policy | None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -28,11 +29,23 @@ class TokenState(StrEnum):
     REVOKED = "revoked"
 
 
+def is_live(state: TokenState, valid_until: datetime | None, now: datetime) -> bool:
+    """Whether a token works at `now`: a function of its row and the time alone."""
+    return state in {TokenState.CURRENT, TokenState.GRACE} and (
+        valid_until is None or now < valid_until
+    )
+
+
 class TokenRow(OfTenant, Base):
     """One generation: only the hash is kept, and of the current one a sealed copy.
 
     `valid_until` alone decides whether the token works. It is written in the commit that
-    ends the token's time as current, and again by the release of a hold.
+    ends the token's time as current, and again by the release of a hold. `link_hash` is of the
+    one-time link by which people acknowledge its farewell; `link_sealed` is the link's token, for
+    the notices that carry it.
+
+    A JWT has a `signing_key_id`, and `expires_at` is its `exp`. `revocation` is its number in
+    the list for offline verifiers, if it ended before that.
     """
 
     __tablename__ = "tokens"
@@ -53,6 +66,13 @@ class TokenRow(OfTenant, Base):
         ),
         Index("uq_tokens_hash", "hash", unique=True),
         Index(
+            "uq_tokens_link_hash",
+            "link_hash",
+            unique=True,
+            postgresql_where=text("link_hash IS NOT NULL"),
+            sqlite_where=text("link_hash IS NOT NULL"),
+        ),
+        Index(
             "uq_tokens_one_current",
             "account_id",
             "tenant_id",
@@ -65,6 +85,31 @@ class TokenRow(OfTenant, Base):
             "valid_until",
             postgresql_where=text("state IN ('current', 'grace') AND valid_until IS NOT NULL"),
             sqlite_where=text("state IN ('current', 'grace') AND valid_until IS NOT NULL"),
+        ),
+        # What offline verifiers have to be told of, and which keys are still needed.
+        Index(
+            "ix_tokens_unlisted",
+            "expires_at",
+            postgresql_where=text(
+                "signing_key_id IS NOT NULL AND revocation IS NULL AND state <> 'current'"
+            ),
+            sqlite_where=text(
+                "signing_key_id IS NOT NULL AND revocation IS NULL AND state <> 'current'"
+            ),
+        ),
+        Index(
+            "uq_tokens_revocation",
+            "revocation",
+            unique=True,
+            postgresql_where=text("revocation IS NOT NULL"),
+            sqlite_where=text("revocation IS NOT NULL"),
+        ),
+        Index(
+            "ix_tokens_signing_key",
+            "signing_key_id",
+            "expires_at",
+            postgresql_where=text("signing_key_id IS NOT NULL"),
+            sqlite_where=text("signing_key_id IS NOT NULL"),
         ),
         Index(
             "ix_tokens_notice",
@@ -89,12 +134,20 @@ class TokenRow(OfTenant, Base):
     released_at: Mapped[datetime | None]
     notice_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    link_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    link_sealed: Mapped[bytes | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(320))
+    signing_key_id: Mapped[UUID | None]
+    revocation: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def is_jwt(self) -> bool:
+        return self.signing_key_id is not None
 
     def is_valid(self, now: datetime) -> bool:
         """Whether the token works at `now`: a function of the row and the time alone."""
-        return self.state in {TokenState.CURRENT, TokenState.GRACE} and (
-            self.valid_until is None or now < self.valid_until
-        )
+        return is_live(self.state, self.valid_until, now)
 
     def is_held(self, now: datetime) -> bool:
         """Whether only a hold keeps it valid: its grace is over, a required place is behind."""
@@ -107,8 +160,14 @@ class TokenRow(OfTenant, Base):
         )
 
     def move_end(self, end: datetime | None) -> None:
-        """The account's expiration date moved; a predecessor's deadline only ever comes nearer."""
-        self.expires_at = end
+        """The account's expiration date moved; a predecessor's deadline only ever comes nearer.
+
+        So does a JWT's: its `exp` is signed.
+        """
+        if self.is_jwt and self.expires_at is not None:
+            end = self.expires_at if end is None else min(end, self.expires_at)
+        else:
+            self.expires_at = end
         if self.state is TokenState.CURRENT:
             self.valid_until = end
         elif end is not None:
@@ -141,3 +200,24 @@ class TokenRow(OfTenant, Base):
         self.ended_at = now
         self.sealed = None
         self.notice_at = None
+        self.link_sealed = None
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether a required place still has to take the successor over."""
+        return self.released_at is None and self.hold_until != self.grace_until
+
+    def acknowledge(self, by: str, now: datetime) -> None:
+        """Its consumers have taken the successor over: nobody is warned of its end any more."""
+        self.acknowledged_at, self.acknowledged_by = now, by[:320]
+        self.link_sealed = None
+        self.notice_at = self.grace_until if self.awaits_confirmation else None
+
+    def end_grace_at(self, end: datetime) -> None:
+        """The grace ends earlier; never later than it would."""
+        assert self.valid_until is not None
+        assert self.grace_until is not None
+        assert self.hold_until is not None
+        self.grace_until = min(self.grace_until, end)
+        self.hold_until = min(self.hold_until, end)
+        self.valid_until = min(self.valid_until, end)

@@ -9,6 +9,9 @@ from core.actors import Actor
 from core.ids import new_id
 from core.policy import Farewell
 from core.tokens import Token, TokenKind, mint
+from models import TokenType
+from services.acknowledge_links import Link, new_link
+from services.jwt_minting import end_of_jwt, sign_token
 from services.keys import Keyring
 from services.surroundings import Predecessor, Surroundings, Turnable
 
@@ -42,6 +45,9 @@ class Turn(NamedTuple):
     pick_up: timedelta
     notice_at: datetime | None
     next_rotation_at: datetime | None
+    link: Link | None
+    expires_at: datetime | None
+    signing_key_id: UUID | None
 
 
 def prepare(
@@ -55,8 +61,17 @@ def prepare(
     grace: timedelta | None = None,
 ) -> Turn:
     """Mints and computes; writes nothing. `grace` overrides the policy's; 0 ends the old now."""
-    token = mint(TokenKind.VIRTUAL_ACCOUNT)
     token_id = new_id()
+    generation = 1 if cause is Cause.CREATED else account.generation + 1
+    next_rotation_at = _next_rotation(account, cause, now)
+    expires_at, signing_key_id = account.expires_at, None
+    if account.token_type is TokenType.JWT:
+        expires_at = end_of_jwt(account, next_rotation_at)
+        token, signing_key_id = sign_token(
+            account, around, token_id, generation=generation, now=now, expires_at=expires_at
+        )
+    else:
+        token = mint(TokenKind.VIRTUAL_ACCOUNT)
     predecessor = around.predecessors.get(account.id)
     given = account.grace if grace is None else grace
     farewell = None
@@ -74,14 +89,25 @@ def prepare(
         actor=actor,
         token=token,
         token_id=token_id,
-        generation=1 if cause is Cause.CREATED else account.generation + 1,
+        generation=generation,
         sealed=keyring.seal("tokens", account.tenant_id, token_id, token.reveal().encode()),
         predecessor=predecessor,
         farewell=farewell,
         pick_up=min(given, around.pick_up[account.tenant_id]),
         notice_at=notice_before_end(farewell, given) if farewell else None,
-        next_rotation_at=_next_rotation(account, cause, now),
+        next_rotation_at=next_rotation_at,
+        expires_at=expires_at,
+        signing_key_id=signing_key_id,
+        link=_link(account, around, keyring) if farewell and farewell.valid_until > now else None,
     )
+
+
+def _link(account: Turnable, around: Surroundings, keyring: Keyring) -> Link | None:
+    """By which those who are told can acknowledge the turn; none if nobody is."""
+    predecessor = around.predecessors[account.id]
+    if not around.targets[account.id]:
+        return None
+    return new_link(keyring, account.tenant_id, predecessor.id)
 
 
 def _next_rotation(account: Turnable, cause: Cause, now: datetime) -> datetime | None:
