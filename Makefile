@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test check bench picture lock format clean
+.PHONY: help install run test check bench picture samples lock format clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: .venv/.dev ## measure against limits in the same run; writes docs/benchma
 
 picture: .venv/.dev ## draw docs/pictures/demo.svg from what the demo shows in a terminal
 	$(BIN)/python -m tests.pictures
+
+samples: .venv/.dev ## render docs/notifiers/samples: every notice in every medium (pictures need chromium)
+	$(BIN)/python -m tests.notice_samples
 
 format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff check --fix .

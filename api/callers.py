@@ -41,6 +41,8 @@ def caller(request: Request, _documented: Annotated[object, BEARER]) -> Verified
     verified = failed_logins_of(request).verify(bearer(request), address_of(request))
     if isinstance(verified, Rejected):
         raise Unauthenticated(verified.reason.value)
+    agent = request.headers.get("User-Agent")
+    runtime_of(request).uses.count(verified.token_id, address_of(request), agent, "api")
     return verified
 
 

@@ -16,6 +16,7 @@ TAGS = [
     for name, sentence in {
         "audit": "Who did what to what, in a chain that shows whether it was changed.",
         "health": "What load balancers ask.",
+        "JWTs": "What offline verifiers read: published keys, and tokens that ended early.",
         "integrations": "Secret stores and notification channels, and whether they answer.",
         "login": "Logging in at a client without a browser, and logging out.",
         "manifests": "Anything that a manifest describes: created, updated or deleted.",

@@ -54,6 +54,7 @@ def personal_token(view: TokenView, now: datetime) -> dict[str, Any]:
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.created_at),
         "isExpired": not row.is_valid(now),
+        "lastAccessedAt": moment(view.last_used_at),
         "jwts": [_jwt(view)] if row.is_valid(now) else [],
         "lastFour": row.last_four,
         "expiresAt": moment(row.expires_at),

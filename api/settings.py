@@ -25,6 +25,7 @@ _WIRE = {
     "session_length": "sessionLength",
     "pat_longest_life": "patLongestLife",
     "pat_most_per_user": "patMostPerUser",
+    "jwt_algorithm": "jwtAlgorithm",
 }
 _LIMITLESS = {"pat_longest_life", "pat_most_per_user"}
 
@@ -45,9 +46,10 @@ class Security(BaseModel):
     sessionLength: Duration | None = None  # noqa: N815 - the wire's spelling
     patLongestLife: Duration | None = None  # noqa: N815 - the wire's spelling
     patMostPerUser: int | None = None  # noqa: N815 - the wire's spelling
+    jwtAlgorithm: Literal["EdDSA", "RS256"] | None = None  # noqa: N815 - the wire's spelling
     existing: Literal["shorten", "report"] = "report"
 
-    def changes(self) -> dict[str, timedelta | int | None]:
+    def changes(self) -> dict[str, timedelta | int | str | None]:
         """The limits that were given, by the names they have here."""
         given = {
             name: getattr(self, wire)
@@ -55,6 +57,8 @@ class Security(BaseModel):
             if wire in self.model_fields_set
         }
         for name, value in given.items():
+            if value is None and name == "jwt_algorithm":
+                raise InvalidInput(_WIRE[name], "give EdDSA or RS256")
             if value is None and name not in _LIMITLESS:
                 raise InvalidInput(_WIRE[name], "give a duration like 90s, 30m, 12h, 7d or P45D")
         return given
@@ -86,7 +90,7 @@ def _answer(settled: Settled, existing: str) -> dict[str, Any]:
     }
 
 
-def _written(value: timedelta | int | None) -> str | int | None:
+def _written(value: timedelta | int | str | None) -> str | int | None:
     return write_duration(value) if isinstance(value, timedelta) else value
 
 

@@ -12,7 +12,7 @@ from api.etags import IfMatch, tag
 from api.paging import Limit, Offset, Text
 from api.repeats import Repeats
 from core.errors import NotFound
-from services import account_life, account_views, accounts, syncing, tokens
+from services import account_life, account_views, accounts, acknowledging, syncing, tokens
 from services.account_filters import Narrowing
 
 router = APIRouter(prefix="/api/svc/v1/virtual-accounts", tags=["virtual accounts"])
@@ -35,6 +35,12 @@ class Regenerate(_Body):
     """How long the old token goes on working."""
 
     gracePeriodInMinutes: float = Field(ge=0, le=5_256_000)  # noqa: N815 - the wire's spelling
+
+
+class Acknowledge(_Body):
+    """The generation that the consumers have; the newest unless it is named."""
+
+    generation: int | None = Field(default=None, ge=1, le=2_147_483_647)
 
 
 @router.get("")
@@ -132,6 +138,21 @@ def regenerate(
     grace = timedelta(minutes=body.gracePeriodInMinutes)
     token = tokens.regenerate_token(runtime, actor, account_id, grace=grace, repeatable=repeats)
     return {"token": token.reveal()}
+
+
+@router.post("/{account_id}/acknowledge")
+def acknowledge(
+    account_id: str, runtime: TheRuntime, actor: Caller, body: Acknowledge | None = None
+) -> dict[str, Any]:
+    """The consumers have taken a rotation over: nobody is warned of the old token's end."""
+    generation = body.generation if body else None
+    done = acknowledging.acknowledge(runtime, actor, account_id, generation)
+    return {
+        "generations": list(done.generations),
+        "oldTokenWorksUntil": shapes.moment(done.until),
+        "stillUsed": done.still_used,
+        "waitsForStores": done.waits_for_stores,
+    }
 
 
 @router.post("/{account_id}/sync-to-secret-store")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import account_facts, account_options
+from cli.acknowledging import acknowledge
 from cli.output import as_json, asked, out, reported, said, table, warned
 from cli.planning import rotate_all
 from cli.session import (
@@ -19,6 +20,7 @@ from cli.session import (
     settings_with,
 )
 from cli.stores import stores
+from cli.uses import uses
 from core.errors import InvalidInput
 from core.tokens import Token
 from services import account_life, account_views, account_warnings, accounts, tokens
@@ -26,6 +28,7 @@ from services import account_life, account_views, account_warnings, accounts, to
 app = typer.Typer(no_args_is_help=True, help="Virtual accounts: the machines whose keys turn.")
 
 app.command("stores")(stores)
+app.command("uses")(uses)
 
 Name = Annotated[str, typer.Argument(help="The account's name.")]
 ShowToken = Annotated[
@@ -198,6 +201,9 @@ def revoke(
             tokens.revoke_token(runtime, actor, view.account.id, live[generation].id)
             ended = 1
         as_json({"name": name, "ended": ended}) if json_ else said(f"{ended} tokens ended")
+
+
+app.command()(acknowledge)
 
 
 @app.command()

@@ -5,7 +5,17 @@ from io import TextIOWrapper
 
 import typer
 
-from cli import accounts, audit, exec_command, operate, planning, run, tenants
+from cli import (
+    accounts,
+    audit,
+    channels,
+    exec_command,
+    operate,
+    planning,
+    run,
+    signing_keys,
+    tenants,
+)
 from cli.apply import apply
 
 app = typer.Typer(
@@ -26,8 +36,10 @@ app.command()(apply)
 app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
+app.add_typer(channels.app, name="channels")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
+app.add_typer(signing_keys.app, name="signing-keys")
 app.add_typer(tenants.admin, name="admin")
 app.add_typer(tenants.tenants, name="tenants")
 app.add_typer(operate.clock, name="clock")

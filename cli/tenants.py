@@ -102,6 +102,9 @@ def tenants_limits(
     pat_most_per_user: Annotated[
         str | None, typer.Option(help="Personal access tokens of a person; none: no limit.")
     ] = None,
+    jwt_algorithm: Annotated[
+        str | None, typer.Option(help="What JWTs are signed by: EdDSA or RS256.")
+    ] = None,
     shorten: Annotated[
         bool, typer.Option("--shorten", help="Longer personal access tokens are shortened.")
     ] = False,
@@ -124,6 +127,7 @@ def tenants_limits(
             "session_length": session_length,
             "pat_longest_life": pat_longest_life,
             "pat_most_per_user": pat_most_per_user,
+            "jwt_algorithm": jwt_algorithm,
         }
         changes = {name: _limit(name, text) for name, text in given.items() if text is not None}
         settled = set_limits(runtime, operator(runtime, tenant), changes, shorten=shorten)
@@ -133,8 +137,10 @@ def tenants_limits(
             warned(f"Personal access tokens that go on for longer, {done}: {settled.total}.")
 
 
-def _limit(name: str, text: str) -> timedelta | int | None:
+def _limit(name: str, text: str) -> timedelta | int | str | None:
     """A limit as it was typed; `none` where there may be none."""
+    if name == "jwt_algorithm":
+        return text
     if name.startswith("pat_") and text == "none":
         return None
     if name != "pat_most_per_user":

@@ -15,6 +15,7 @@ class ActorKind(StrEnum):
     VIRTUAL_ACCOUNT = "virtualaccount"
     OPERATOR = "operator"
     ENGINE = "engine"
+    LINK = "link"
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,9 @@ class Throttled(KeyturnError):
 
     code = "throttled"
 
-    def __init__(self, retry_after: float) -> None:
+    def __init__(self, retry_after: float, message: str | None = None) -> None:
         """`retry_after` is in seconds."""
-        super().__init__()
+        super().__init__(message)
         self.retry_after = retry_after
 
 

@@ -35,6 +35,7 @@ class EventType(StrEnum):
     LANE_RESUMED = "lane.resumed"
     CLOCK_JUMPED = "clock.jumped"
     USER_INVITED = "user.invited"
+    CHANNEL_TESTED = "channel.tested"
 
 
 SEVERITY = {
@@ -59,7 +60,11 @@ SEVERITY = {
     EventType.LANE_RESUMED: Severity.INFO,
     EventType.CLOCK_JUMPED: Severity.CRITICAL,
     EventType.USER_INVITED: Severity.INFO,
+    EventType.CHANNEL_TESTED: Severity.INFO,
 }
+
+# What somebody waits for: it is sent at once, and never among others.
+AT_ONCE = frozenset({EventType.USER_INVITED})
 
 # What an account's people are told; the rest is kept as events only.
 TOLD = frozenset(

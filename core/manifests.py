@@ -34,6 +34,7 @@ class AutoRotate(Part):
     timezone: str = "UTC"
     spread: Duration = timedelta(0)
     max_hold: Duration | None = None
+    ack_ends_grace: bool = False
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> "AutoRotate":
@@ -88,7 +89,7 @@ class VirtualAccountManifest(Part):
     identity_provider_mapping: (
         Annotated[list[IdentityProviderMapping], Field(max_length=20)] | None
     ) = None
-    token_type: Literal["opaque"] | None = None
+    token_type: Literal["opaque", "jwt"] | None = None
 
     @model_validator(mode="after")
     def _one_or_several(self) -> "VirtualAccountManifest":
@@ -138,6 +139,16 @@ def parse_account(given: dict[str, Any]) -> VirtualAccountManifest:
     """Reads a manifest in reference spelling; InvalidInput names the first wrong field."""
     renamed = {("owned_by" if key == "ownedBy" else key): value for key, value in given.items()}
     return parse(TypeAdapter(VirtualAccountManifest), renamed)
+
+
+def check_token_type(manifest: VirtualAccountManifest) -> None:
+    """Raises InvalidInput unless the account can have a token of this type."""
+    if manifest.token_type != "jwt":
+        return
+    if manifest.identity_provider_mapping:
+        raise InvalidInput("token_type", "an account with a mapping has no token of its own")
+    if manifest.auto_rotate is None and manifest.expiration_date is None:
+        raise InvalidInput("token_type", "a JWT ends: give auto_rotate or expiration_date too")
 
 
 def check_policy(

@@ -122,6 +122,12 @@ class Settings(BaseSettings):
     worker_threads: int = Field(
         default=8, ge=2, le=200, description="How many lanes one worker drains at the same time."
     )
+    digest_window: Duration = Field(
+        default=timedelta(seconds=60),
+        le=timedelta(hours=1),
+        description="How long a notice waits for others to the same recipient, which then go as "
+        "one message; critical ones go at once. 0s: each goes alone.",
+    )
     drift_check: Duration = Field(
         default=timedelta(hours=6),
         description="How often each place in a store is compared with what it should hold. "
@@ -136,8 +142,24 @@ class Settings(BaseSettings):
     audit_retention: Duration = Field(
         default=timedelta(days=400), description="How long rows of the audit log are kept."
     )
+    templates: Path | None = Field(
+        default=None,
+        description="A folder with your own texts of notices; what it lacks is as Keyturn has it.",
+    )
     public_url: str = Field(
         default="http://127.0.0.1:8400", description="Where people reach Keyturn; used in links."
+    )
+    signing_key_age: Duration = Field(
+        default=timedelta(days=90),
+        ge=timedelta(hours=1),
+        description="How long one key signs a tenant's JWTs before the next one takes over.",
+    )
+    exchanged_token_life: Duration = Field(
+        default=timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        le=timedelta(hours=1),
+        description="How long a token works that a workload got for its identity provider's JWT; "
+        "at most 1h.",
     )
     trusted_proxies: Networks = Field(
         default=(),
@@ -152,6 +174,19 @@ class Settings(BaseSettings):
         ge=1,
         description="How many failed logins a minute are looked up for one address, and for one "
         "token; more are answered with 429.",
+    )
+    verify_ttl: Duration = Field(
+        default=timedelta(seconds=5),
+        gt=timedelta(0),
+        le=timedelta(seconds=5),
+        description="How long an API process that hears of no changes goes on answering verify "
+        "from memory; at most 5s.",
+    )
+    verify_capacity: int = Field(
+        default=100_000,
+        ge=100,
+        le=10_000_000,
+        description="How many tokens an API process keeps in memory for verify, at 2 to 3 kB each.",
     )
     log_json: bool = Field(
         default=False, description="Logs as JSON lines (for collectors) instead of text."

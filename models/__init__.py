@@ -7,10 +7,11 @@ from models.access import (
     RoleBinding,
     SubjectKind,
 )
-from models.accounts import AccountState, VirtualAccount
+from models.accounts import AccountState, TokenType, VirtualAccount
 from models.answers import KeptAnswer
 from models.audit import AuditChain, AuditRow
 from models.base import Base
+from models.changes import Change
 from models.deliveries import (
     OPEN,
     Action,
@@ -19,6 +20,7 @@ from models.deliveries import (
     Event,
     Priority,
 )
+from models.identity_providers import Audience, IdentityProvider
 from models.integrations import (
     Bucket,
     Integration,
@@ -29,6 +31,7 @@ from models.integrations import (
     ProviderAccount,
     Target,
 )
+from models.jwt import ExchangedToken, SigningKey
 from models.people import (
     PersonalAccessToken,
     Team,
@@ -39,22 +42,27 @@ from models.secrets import Secret, SecretGroup, SecretVersion
 from models.sessions import DeviceLogin, LoginSession
 from models.tenants import Installation, Process, Tenant, WrappedKey
 from models.tokens import TokenRow, TokenState
+from models.uses import TokenUse
 
 __all__ = [
     "OPEN",
     "AccountState",
     "Action",
+    "Audience",
     "AuditChain",
     "AuditRow",
     "Base",
     "Bucket",
+    "Change",
     "CustomRole",
     "Delivery",
     "DeliveryState",
     "DeviceLogin",
     "Event",
+    "ExchangedToken",
     "GrantRow",
     "IdentityMapping",
+    "IdentityProvider",
     "Installation",
     "Integration",
     "KeptAnswer",
@@ -71,6 +79,7 @@ __all__ = [
     "Secret",
     "SecretGroup",
     "SecretVersion",
+    "SigningKey",
     "SubjectKind",
     "Target",
     "Team",
@@ -78,6 +87,8 @@ __all__ = [
     "Tenant",
     "TokenRow",
     "TokenState",
+    "TokenType",
+    "TokenUse",
     "User",
     "VirtualAccount",
     "WrappedKey",

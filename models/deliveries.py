@@ -66,7 +66,8 @@ class Delivery(OfTenant, Base):
     `claim` is the fence and only ever counts up; `failures` is for backoff and a resume
     resets it. `document` is the physical thing in a store that a send changes: at most one
     send per document is under way. What a retry sends is fixed by `revision` and `generation`
-    here and by the event's facts, so it is the same.
+    here and by the event's facts, so it is the same. A notice that was claimed once bears a
+    `digest_id`: those that bear the same one are one message, also when it is sent again.
     """
 
     __tablename__ = "deliveries"
@@ -106,6 +107,19 @@ class Delivery(OfTenant, Base):
             postgresql_where=text("state = 'pending' AND place_id IS NOT NULL"),
             sqlite_where=text("state = 'pending' AND place_id IS NOT NULL"),
         ),
+        Index(
+            "ix_deliveries_recipient",
+            "lane_id",
+            "destination",
+            postgresql_where=text("state = 'pending' AND address IS NOT NULL"),
+            sqlite_where=text("state = 'pending' AND address IS NOT NULL"),
+        ),
+        Index(
+            "ix_deliveries_digest",
+            "digest_id",
+            postgresql_where=text("state IN ('pending', 'sending') AND digest_id IS NOT NULL"),
+            sqlite_where=text("state IN ('pending', 'sending') AND digest_id IS NOT NULL"),
+        ),
         Index("ix_deliveries_account", "account_id", "created_at"),
         Index(
             "ix_deliveries_settled",
@@ -130,6 +144,7 @@ class Delivery(OfTenant, Base):
     action: Mapped[Action] = mapped_column(Name(Action))
     document: Mapped[str | None] = mapped_column(String(1024))
     address: Mapped[str | None] = mapped_column(String(320))
+    digest_id: Mapped[UUID | None]
     revision: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)
     priority: Mapped[int] = mapped_column(SmallInteger)

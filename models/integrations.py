@@ -98,7 +98,8 @@ class Lane(OfTenant, Base):
 
     `wake_at` is when it is worth looking (none: nothing pending). `leased_until` and `claim`
     are the drain's lease and fence. `failures` counts transient failures in a row, for the
-    breaker; `refusals` counts permanent ones in a row, for the pause.
+    breaker; `refusals` counts permanent ones in a row, for the pause. `most_in_digest` is how
+    many notices its channel takes in one message.
     """
 
     __tablename__ = "lanes"
@@ -125,6 +126,7 @@ class Lane(OfTenant, Base):
     cost: Mapped[float] = mapped_column(Float, default=1.0)
     concurrency: Mapped[int] = mapped_column(default=8)
     send_limit: Mapped[float] = mapped_column(Float, default=30.0)
+    most_in_digest: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     state: Mapped[LaneState] = mapped_column(Name(LaneState), default=LaneState.OPEN)
     paused_because: Mapped[str | None] = mapped_column(String(500))
     failures: Mapped[int] = mapped_column(default=0)

@@ -41,6 +41,7 @@ class Tenant(Base):
     default_grace: Mapped[timedelta] = mapped_column(Span, default=timedelta(days=30))
     pat_longest_life: Mapped[timedelta | None] = mapped_column(Span)
     pat_most_per_user: Mapped[int | None]
+    jwt_algorithm: Mapped[str] = mapped_column(String(20), default="EdDSA", server_default="EdDSA")
     session_length: Mapped[timedelta] = mapped_column(Span, default=timedelta(hours=12))
     created_at: Mapped[datetime]
 

@@ -9,11 +9,12 @@ from typing import Any
 from core.events import Severity
 from notifiers.base import Notice
 from notifiers.rendering import web_link
-from notifiers.words import figures, headline, moment, next_step, one_line, severity, title
+from notifiers.words import figures, headline, next_step, one_line, severity, title, when
 
 LONGEST_HEADER = 150
 LONGEST_SECTION = 3_000
 LONGEST_FIELD = 2_000
+LONGEST_LINK = 1_400
 MOST_FIELDS = 10
 
 Block = dict[str, Any]
@@ -44,11 +45,13 @@ def blocks(notice: Notice) -> list[Block]:
         {"type": "header", "text": _plain(heading, LONGEST_HEADER)},
         {"type": "section", "text": _plain(headline(notice), LONGEST_SECTION)},
     ]
-    if fields := [_field(label, value) for label, value in figures(notice.facts)]:
+    if fields := [_field(label, value) for label, value in figures(notice)]:
         made.append({"type": "section", "fields": fields[:MOST_FIELDS]})
-    if advice := _advice(notice):
-        made.append({"type": "section", "text": _formatted(advice)})
-    fine_print = f"{severity(notice)} · {moment(notice.at)} · tenant {one_line(notice.tenant)}"
+    if step := next_step(notice):
+        made.append({"type": "section", "text": _plain(f"What to do: {step}", LONGEST_SECTION)})
+    if links := _links(notice):
+        made.append({"type": "section", "text": _formatted(links)})
+    fine_print = f"{severity(notice)} · {when(notice)} · tenant {one_line(notice.tenant)}"
     made.append({"type": "context", "elements": [_plain(fine_print, LONGEST_FIELD)]})
     return made
 
@@ -72,14 +75,14 @@ def _field(label: str, value: str) -> Block:
     return _formatted(f"{head}{escaped(value.replace('`', chr(39)), LONGEST_FIELD - len(head))}`")
 
 
-def _advice(notice: Notice) -> str:
-    """Our own words and the link: the only text here that Slack may format."""
-    step = next_step(notice)
-    parts = [f"*What to do:* {step}" if step else ""]
-    if link := web_link(notice.link):
-        target = escaped(link.replace("|", "%7C"), LONGEST_SECTION // 2)
-        parts.append(f"<{target}|Open in Keyturn>")
-    return "\n".join(part for part in parts if part)
+def _links(notice: Notice) -> str:
+    """The only text here that Slack may format, all of it ours."""
+    leads = [
+        (web_link(notice.link), "Open in Keyturn"),
+        (web_link(notice.acknowledge), "Consumers have the new token"),
+    ]
+    targets = [(escaped(link.replace("|", "%7C"), LONGEST_LINK), said) for link, said in leads]
+    return "  ·  ".join(f"<{target}|{said}>" for target, said in targets if target)
 
 
 def _plain(text: str, most: int) -> Block:

@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field
 
 from core.errors import PlaceRefused
 from core.plugins import Pace, Ports
-from notifiers.base import Notice, Notifier
-from notifiers.rendering import letter
+from notifiers.base import MOST_IN_DIGEST, Digest, Notice, Notifier
+from notifiers.digests import digest_letter
+from notifiers.rendering import Letter, letter
 from notifiers.smtp import Conversation, SmtpCredentials, conversation
 from notifiers.wire import LOOK_UP, CaBundle
 from notifiers.words import shortened
@@ -53,12 +54,20 @@ def mailbox(address: str) -> str:
     return f"{parts[1]}@{domain}"
 
 
+def _recipient(address: str) -> str:
+    try:
+        return mailbox(address)
+    except ValueError as error:
+        raise PlaceRefused(f"{address!r}: {error}") from None
+
+
 class EmailNotifier(Notifier):
     """Sends mail through your SMTP server."""
 
     kind: ClassVar[str] = "email"
     provider: ClassVar[str] = "custom"
     title: ClassVar[str] = "E-mail (SMTP)"
+    most_in_digest: ClassVar[int] = MOST_IN_DIGEST
 
     from_email: Annotated[str, AfterValidator(mailbox)] = Field(
         max_length=320, description="The sender's address."
@@ -84,30 +93,38 @@ class EmailNotifier(Notifier):
         who = login if self.auth_data.username else ", no login is set"
         return f"{self.auth_data.host}:{self.auth_data.port} answers {how}{who}"
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
-        """Returns once the server has taken the letter over."""
-        try:
-            recipient = mailbox(address)
-        except ValueError as error:
-            raise PlaceRefused(f"{address!r}: {error}") from None
-        message = self.message(notice, recipient)
-        with self._conversation(ports) as client:
-            client.sendmail(self.from_email, [recipient], message.as_bytes())
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
+        """Returns once the server has taken the letter over, with what it answered."""
+        recipient = _recipient(address)
+        return self._send(self.message(notice, recipient), recipient, ports)
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        """The same for one letter about all of it."""
+        recipient = _recipient(address)
+        self._send(self._message(digest, digest_letter(digest), recipient), recipient, ports)
 
     def message(self, notice: Notice, recipient: str) -> EmailMessage:
         """The letter, in 7-bit text; the same notice gives the same bytes."""
-        words = letter(notice)
+        return self._message(notice, letter(notice), recipient)
+
+    def _send(self, message: EmailMessage, recipient: str, ports: Ports) -> str:
+        with self._conversation(ports) as client:
+            client.sendmail(self.from_email, [recipient], message.as_bytes())
+            answer = client.answer
+        return f"{self.auth_data.host} has taken the letter over ({answer})"
+
+    def _message(self, told: Notice | Digest, words: Letter, recipient: str) -> EmailMessage:
         message = EmailMessage(policy=_LINES)
         message["From"] = self.from_email
         message["To"] = recipient
         message["Subject"] = shortened(words.subject.replace("=?", "= ?"), _LONGEST_SUBJECT)
-        message["Date"] = notice.at
-        message["Message-ID"] = f"<{notice.key}@{self._domain}>"
+        message["Date"] = told.at
+        message["Message-ID"] = f"<{told.key}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no absence notes, please
-        message["X-Keyturn-Event"] = notice.type.value
+        message["X-Keyturn-Event"] = told.type.value if isinstance(told, Notice) else "digest"
         message.set_content(words.text, cte="quoted-printable")
         message.add_alternative(words.html, subtype="html", cte="quoted-printable")
-        message.set_boundary(f"=_{notice.key.hex}")
+        message.set_boundary(f"=_{told.key.hex}")
         return message
 
     @property

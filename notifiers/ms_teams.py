@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from core.errors import DestinationRefused, SendFailed
 from core.plugins import Pace, Ports
 from notifiers.answers import Answer
-from notifiers.base import Notice
+from notifiers.base import MOST_IN_DIGEST, Digest, Notice
+from notifiers.digest_card import digest_message
 from notifiers.http import Auth, HttpNotifier, SecretUrl, digest, only_recipient
 from notifiers.teams_card import message
 from notifiers.wire import LOOK_UP
@@ -35,6 +36,7 @@ class TeamsWebhookNotifier(HttpNotifier):
     provider: ClassVar[str] = "ms-teams"
     title: ClassVar[str] = "Microsoft Teams (workflow)"
     who: ClassVar[str] = "Teams"
+    most_in_digest: ClassVar[int] = MOST_IN_DIGEST
 
     auth_data: TeamsWebhookAuth
 
@@ -59,12 +61,20 @@ class TeamsWebhookNotifier(HttpNotifier):
             "works shows with the first notice"
         )
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
         """Returns once the workflow has accepted the card, whose id is the notice's key."""
+        return self._post(message(notice), address, ports)
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        """The same for one card about all of it."""
+        self._post(digest_message(digest), address, ports)
+
+    def _post(self, body: bytes, address: str, ports: Ports) -> str:
         only_recipient(address)
-        answer = self.post(ports, self._url, message(notice))
+        answer = self.post(ports, self._url, body)
         if answer.status != HTTPStatus.ACCEPTED:
             raise self._refused(answer, ports)
+        return f"Teams has accepted it ({answer.status}); whether it is posted, the workflow shows"
 
     @property
     def _url(self) -> str:

@@ -65,12 +65,17 @@ class PagerDutyNotifier(HttpNotifier):
         self._enqueue(resolve(_NO_ALERT), ports)
         return "PagerDuty takes this integration key"
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
         """Returns once PagerDuty has accepted the events; a repeat is about the same alert."""
         only_recipient(address)
-        for event in events(notice):
-            if event.endpoint != CHANGES or not self._key.startswith(_ALERTS_ONLY):
-                self._enqueue(event, ports)
+        sent = [
+            event
+            for event in events(notice)
+            if event.endpoint != CHANGES or not self._key.startswith(_ALERTS_ONLY)
+        ]
+        for event in sent:
+            self._enqueue(event, ports)
+        return f"PagerDuty has accepted it ({len(sent)} events)"
 
     def _enqueue(self, event: Event, ports: Ports) -> None:
         url = _ENDPOINT.sub("", self.auth_data.integration_url) + event.endpoint

@@ -1,10 +1,12 @@
 """Which events of PagerDuty's Events API v2 a notice becomes, and which alert they are about.
 
 A problem triggers an alert; its end resolves the same alert, whose dedup key is made of what the
-problem is about: never of the event. Information is a change event, which wakes nobody.
+problem is about: never of the event. Information is a change event, which wakes nobody. A test is
+an alert of severity info that ends at once.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from hashlib import sha256
@@ -38,6 +40,7 @@ _ABOUT = {
     EventType.SYNC_DRIFTED: ("drift", "account", "integration", "path"),
     EventType.COPY_KEPT: ("copy", "account", "lane", "path"),
     EventType.LANE_PAUSED: ("lane", "integration", "lane", "address"),
+    EventType.CHANNEL_TESTED: ("test", "integration"),
 }
 # What ends which problem.
 _ENDS = {
@@ -59,6 +62,8 @@ class Event:
 
 def events(notice: Notice) -> list[Event]:
     """In the order in which they are sent; sent again, they change nothing."""
+    if notice.type is EventType.CHANNEL_TESTED:
+        return [_trigger(notice), resolve(dedup_key(notice, notice.type))]
     ended = _ENDS.get(notice.type)
     told = _change(notice) if notice.severity is Severity.INFO else _trigger(notice)
     return [resolve(dedup_key(notice, ended)), told] if ended else [told]
@@ -82,7 +87,7 @@ def _trigger(notice: Notice) -> Event:
     payload = {
         **_payload(notice),
         "severity": _SEVERITIES[notice.severity],
-        "component": _name(notice.facts.get("account") or notice.facts.get("lane")),
+        "component": _name(_component(notice.facts)),
         "group": _name(notice.tenant),
         "class": notice.type.value,
     }
@@ -90,18 +95,22 @@ def _trigger(notice: Notice) -> Event:
         "event_action": "trigger",
         "dedup_key": dedup_key(notice, notice.type),
         "payload": payload,
-        "links": _links(link),
+        "links": _links(notice),
         "client": "Keyturn",
     }
     return Event(ALERTS, {**document, "client_url": link} if link else document)
 
 
+def _component(facts: Mapping[str, Any]) -> Any:
+    return facts.get("account") or facts.get("lane") or facts.get("integration")
+
+
 def _change(notice: Notice) -> Event:
-    return Event(CHANGES, {"payload": _payload(notice), "links": _links(web_link(notice.link))})
+    return Event(CHANGES, {"payload": _payload(notice), "links": _links(notice)})
 
 
 def _payload(notice: Notice) -> dict[str, Any]:
-    told = dict(figures(notice.facts))
+    told = dict(figures(notice))
     if step := next_step(notice):
         told["What to do"] = step
     return {
@@ -112,8 +121,12 @@ def _payload(notice: Notice) -> dict[str, Any]:
     }
 
 
-def _links(link: str) -> list[dict[str, str]]:
-    return [{"href": link, "text": "Open in Keyturn"}] if link else []
+def _links(notice: Notice) -> list[dict[str, str]]:
+    leads = [
+        (web_link(notice.link), "Open in Keyturn"),
+        (web_link(notice.acknowledge), "Consumers have the new token"),
+    ]
+    return [{"href": link, "text": said} for link, said in leads if link]
 
 
 def _name(name: Any) -> str:

@@ -1,23 +1,17 @@
 """A notice as a letter: subject, text and HTML, from templates in a sandbox.
 
-Every value reaches a template as text and is escaped in HTML; a value that a template names
-and a notice lacks is an error, not a gap.
+Every value reaches a template as text and is escaped in HTML.
 """
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, select_autoescape
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from notifiers.base import Notice
-from notifiers.words import figures, headline, moment, next_step, one_line, severity, title
+from notifiers.texts import texts
+from notifiers.words import figures, headline, next_step, title, values, why
 
 _LINK = re.compile(r"https?://[!-~]{1,1000}")
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -31,11 +25,12 @@ class Letter:
 
 def letter(notice: Notice) -> Letter:
     """Renders a notice; the same notice always gives the same letter."""
-    words = _words(notice)
+    words = letter_values(notice)
+    templates = texts(notice.templates)
     return Letter(
         subject=words["headline"],
-        text=_environment().get_template("notice.txt.j2").render(words),
-        html=_environment().get_template("notice.html.j2").render(words),
+        text=templates.letter("notice.txt.j2", words),
+        html=templates.letter("notice.html.j2", words),
     )
 
 
@@ -44,28 +39,15 @@ def web_link(link: str) -> str:
     return link if _LINK.fullmatch(link) else ""
 
 
-def _words(notice: Notice) -> dict[str, Any]:
+def letter_values(notice: Notice) -> dict[str, Any]:
+    """What a letter is made of."""
     return {
+        **values(notice),
         "title": title(notice),
         "headline": headline(notice),
         "next_step": next_step(notice),
-        "figures": figures(notice.facts),
-        "severity": severity(notice),
-        "level": notice.severity.name.lower(),
-        "at": moment(notice.at),
-        "tenant": one_line(notice.tenant),
+        "why": why(notice),
+        "figures": figures(notice),
         "link": web_link(notice.link),
+        "acknowledge": web_link(notice.acknowledge),
     }
-
-
-@cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=select_autoescape(["html.j2"], default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-    )

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from core.errors import DestinationRefused, PlaceRefused
 from core.plugins import Pace, Ports
-from notifiers.base import Notice, Notifier
+from notifiers.base import MOST_IN_DIGEST, Digest, Notice, Notifier
 from notifiers.blocks import message
+from notifiers.digest_blocks import digest_message
 from notifiers.slack_client import BotClient, HookClient, refuse_hook, translated
 from notifiers.wire import LOOK_UP, CaBundle, Deadline, https_url, quoted
 
@@ -57,6 +58,7 @@ class _Slack(Notifier):
     """What bot and webhook share."""
 
     provider: ClassVar[str] = "slack"
+    most_in_digest: ClassVar[int] = MOST_IN_DIGEST
 
     ca_bundle: CaBundle = Field(
         default="", description="PEM certificates of the only authorities to trust."
@@ -96,12 +98,21 @@ class SlackBotNotifier(_Slack):
         workspace, bot = (quoted(str(answer.get(what) or "?")) for what in ("team", "user"))
         return f"posts to the workspace {workspace} as {bot}"
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
         """Returns once Slack has the message; its metadata carry the notice's key."""
+        return self._post(message(notice), address, ports)
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        """The same for one message about all of it."""
+        self._post(digest_message(digest), address, ports)
+
+    def _post(self, made: dict[str, Any], address: str, ports: Ports) -> str:
         if not address:
             raise PlaceRefused("no channel is named.")
         with self._client(ports) as client:
-            client.chat_postMessage(channel=address, parse="none", **message(notice))
+            answer = client.chat_postMessage(channel=address, parse="none", **made)
+        where, number = (quoted(str(answer.get(what) or "?")) for what in ("channel", "ts"))
+        return f"Slack has posted it to {where} as message {number}"
 
     @property
     def _token(self) -> str:
@@ -137,13 +148,21 @@ class SlackWebhookNotifier(_Slack):
             "so whether it works shows with the first notice"
         )
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
         """Returns once Slack has the message; its metadata carry the notice's key."""
+        return self._post(message(notice), ports)
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        """The same for one message about all of it."""
+        self._post(digest_message(digest), ports)
+
+    def _post(self, made: dict[str, Any], ports: Ports) -> str:
         waits = Deadline(ports.dialer, self.timeout)
         with translated(*self._secrets), waits as deadline:
-            answer = HookClient(self._url, deadline, self.ca_bundle).send_dict(message(notice))
+            answer = HookClient(self._url, deadline, self.ca_bundle).send_dict(made)
         if answer.status_code != HTTPStatus.OK or answer.body.strip() != "ok":
             refuse_hook(answer, *self._secrets)
+        return "Slack has taken it over (ok)"
 
     @property
     def _url(self) -> str:

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
@@ -77,6 +77,8 @@ class Conversation(smtplib.SMTP):
     ) -> None:
         self._deadline = deadline
         self._trust = trust
+        self._answer = ""
+        self._secrets = server.secrets
         super().__init__(server.host, server.port, local_hostname=introduced_as)
 
     def _get_socket(self, host: str, port: int, _timeout: float) -> socket.socket:
@@ -84,6 +86,16 @@ class Conversation(smtplib.SMTP):
         if self._trust is None:
             return connection
         return self._trust.wrap_socket(connection, server_hostname=host)
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        code, said = super().data(msg)
+        self._answer = f"{code} {quoted(said, self._secrets)}"
+        return code, said
+
+    @property
+    def answer(self) -> str:
+        """What the server said to the letter, in one line without the password."""
+        return self._answer
 
     @property
     def tls(self) -> str:

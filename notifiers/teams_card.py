@@ -13,12 +13,12 @@ from notifiers.rendering import web_link
 from notifiers.words import (
     figures,
     headline,
-    moment,
     next_step,
     one_line,
     severity,
     shortened,
     title,
+    when,
 )
 
 # "approximately 28 KB": https://learn.microsoft.com/connectors/teams
@@ -36,7 +36,7 @@ _STYLES = {
 
 def message(notice: Notice) -> bytes:
     """What is posted. Figures that do not fit are left out, the last first."""
-    told = figures(notice.facts)
+    told = figures(notice)
     while True:
         body = encoded(_message(notice, told))
         if len(body) <= MOST_BYTES or not told:
@@ -75,14 +75,17 @@ def _body(notice: Notice, told: list[tuple[str, str]]) -> list[Element]:
     if step := next_step(notice):
         made.append(_text(_run("What to do: ", weight="Bolder"), _run(step)))
     tenant = shortened(one_line(notice.tenant), _LONGEST_TENANT)
-    fine_print = f"{severity(notice)} · {moment(notice.at)} · tenant {tenant}"
+    fine_print = f"{severity(notice)} · {when(notice)} · tenant {tenant}"
     made.append(_text(_run(fine_print, isSubtle=True, size="Small")))
     return made
 
 
 def _actions(notice: Notice) -> list[Element]:
-    link = web_link(notice.link)
-    return [{"type": "Action.OpenUrl", "title": "Open in Keyturn", "url": link}] if link else []
+    leads = [
+        ("Open in Keyturn", web_link(notice.link)),
+        ("Consumers have the new token", web_link(notice.acknowledge)),
+    ]
+    return [{"type": "Action.OpenUrl", "title": said, "url": url} for said, url in leads if url]
 
 
 def _text(*runs: Element) -> Element:

@@ -7,14 +7,15 @@ import base64
 import binascii
 import hmac
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from core.plugins import Ports
-from notifiers.base import Notice
+from notifiers.base import Digest, Notice
 from notifiers.http import Auth, HttpNotifier, SecretUrl, digest, encoded, only_recipient
-from notifiers.webhook_payload import payload
+from notifiers.webhook_payload import payload, payloads
 
 _PREFIX = "whsec_"
 _SIZES = range(24, 65)  # bytes, as the specification says
@@ -56,6 +57,7 @@ class WebhookNotifier(HttpNotifier):
     provider: ClassVar[str] = "custom"
     title: ClassVar[str] = "Webhook (signed)"
     who: ClassVar[str] = "the webhook"
+    most_in_digest: ClassVar[int] = 100  # all of each is told, and receivers bear no endless body
 
     auth_data: WebhookAuth
 
@@ -67,14 +69,22 @@ class WebhookNotifier(HttpNotifier):
         host = self.reach(ports, self._url)
         return f"{host} answers; whether it takes the signature shows with the first notice"
 
-    def send(self, notice: Notice, address: str, ports: Ports) -> None:
+    def send(self, notice: Notice, address: str, ports: Ports) -> str:
         """Returns once the receiver has said 2xx; `webhook-id` is the notice's key."""
+        return self._post(payload(notice), notice.key, address, ports)
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        """The same for one array of all of it; `webhook-id` is the digest's key."""
+        self._post(payloads(digest), digest.key, address, ports)
+
+    def _post(self, told: Any, key: UUID, address: str, ports: Ports) -> str:
         only_recipient(address)
-        body = encoded(payload(notice))
+        body = encoded(told)
         now = ports.clock.now()
-        answer = self.post(ports, self._url, body, self._signed(str(notice.key), now, body))
+        answer = self.post(ports, self._url, body, self._signed(str(key), now, body))
         if not answer.is_success:
             raise self.refusal(answer, now)
+        return f"the webhook has answered {answer.status}"
 
     @property
     def _url(self) -> str:

@@ -3,7 +3,7 @@
 from datetime import UTC
 from typing import Any
 
-from notifiers.base import Notice
+from notifiers.base import Digest, Notice
 from notifiers.rendering import web_link
 from notifiers.words import (
     headline,
@@ -32,9 +32,15 @@ def payload(notice: Notice) -> dict[str, Any]:
             "headline": headline(notice),
             "next_step": next_step(notice),
             "link": web_link(notice.link),
+            "acknowledge": web_link(notice.acknowledge),
             "facts": _kept_short(known_facts(notice.facts)),
         },
     }
+
+
+def payloads(digest: Digest) -> list[dict[str, Any]]:
+    """What is posted of several: each as it would be alone, and its own key as `id`."""
+    return [{"id": str(notice.key), **payload(notice)} for notice in digest.notices]
 
 
 def _kept_short(fact: Any) -> Any:

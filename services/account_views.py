@@ -19,6 +19,7 @@ from services.account_filters import Narrowing
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, find_locked, mine
+from services.uses import last_uses
 
 _FEW = 1_000  # so many names are read to spare counting them
 
@@ -30,6 +31,7 @@ class AccountView:
     account: VirtualAccount
     tenant: Tenant
     tokens: Sequence[TokenRow] = ()
+    last_used_at: datetime | None = None
 
 
 def resource_of(session: Session, account: VirtualAccount) -> Resource:
@@ -105,7 +107,11 @@ def list_accounts(
         of_account: dict[UUID, list[TokenRow]] = defaultdict(list)
         for token in tokens:
             of_account[token.account_id].append(token)
-        views = [AccountView(account, tenant, of_account[account.id]) for account in page]
+        used = last_uses(session, [account.id for account in page])
+        views = [
+            AccountView(account, tenant, of_account[account.id], used.get(account.id))
+            for account in page
+        ]
         return views, total
 
 
@@ -158,7 +164,8 @@ def view_of(session: Session, account: VirtualAccount, tenant: Tenant) -> Accoun
         .order_by(TokenRow.generation.desc())
         .execution_options(populate_existing=True)
     ).all()
-    return AccountView(account, tenant, tokens)
+    used = last_uses(session, [account.id])
+    return AccountView(account, tenant, tokens, used.get(account.id))
 
 
 def _live(now: datetime) -> Any:

@@ -11,7 +11,12 @@ from core.actors import Actor
 from core.errors import Conflict
 from core.etags import check_match, etag_of
 from core.ids import new_id
-from core.manifests import VirtualAccountManifest, check_policy, parse_account
+from core.manifests import (
+    VirtualAccountManifest,
+    check_policy,
+    check_token_type,
+    parse_account,
+)
 from core.policy import Policy
 from core.roles import Resource
 from core.spelling import reference_spelling
@@ -22,6 +27,7 @@ from models import (
     Tenant,
     TokenRow,
     TokenState,
+    TokenType,
     VirtualAccount,
 )
 from services.account_views import AccountView, audit_account, resource_of, view_of
@@ -114,6 +120,7 @@ def _put(
     if_match: str | None = None,
 ) -> Put:
     check_mapping(manifest)
+    check_token_type(manifest)
     tenant = session.get_one(Tenant, actor.tenant_id)
     policy = manifest.policy(max_hold=tenant.max_hold, default_grace=tenant.default_grace)
     if policy is not None:
@@ -204,6 +211,7 @@ def _update(
     if spelled == existing:
         return Put(view_of(session, account, tenant), False, False, existing)
     old_policy, old_end, old_grace = account.policy, account.expires_at, account.grace
+    old_jwt = account.jwt_expires_at
     if spelled.get("ownedBy") != existing.get("ownedBy"):
         hand_over(session, actor, tenant, account, manifest)
     if manifest.permissions is not None:
@@ -211,7 +219,8 @@ def _update(
     account.manifest = spelled
     account.updated_at = outbox.now
     _apply(account, tenant, manifest, policy)
-    if account.policy != old_policy or account.expires_at != old_end:
+    changed = (account.policy, account.expires_at, account.jwt_expires_at)
+    if changed != (old_policy, old_end, old_jwt):
         account.reschedule(outbox.now)
     if account.expires_at != old_end:
         _move_end(session, account)
@@ -240,6 +249,9 @@ def _apply(
     policy: Policy | None,
 ) -> None:
     account.expires_at = manifest.expires_at
+    account.token_type = TokenType(manifest.token_type or TokenType.OPAQUE)
+    if manifest.identity_provider_mapping:
+        account.jwt_expires_at = None
     account.rotation_interval = policy.interval if policy else None
     account.rotation_schedule = policy.schedule if policy else None
     account.timezone = policy.timezone if policy else "UTC"

@@ -7,95 +7,28 @@ in the bucket that all its lanes share, advanced in the claim's own transaction 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.events import EventType
 from models import (
     Action,
     Bucket,
     Delivery,
     DeliveryState,
-    Event,
     Lane,
     LaneState,
-    Place,
     Priority,
-    TokenRow,
-    TokenState,
 )
 from services import bulk
+from services.claimed import Claimed, selection
 from services.lanes import HORIZON, START_WITHIN, Turn, locked, renew
+from services.merging import mark, merged
 
-
-class Claimed(NamedTuple):
-    """One delivery that is the caller's to send at `send_at`, with all that the send needs.
-
-    `claim` is its fence. `sealed` is the token of its generation, or None if a newer one has
-    taken its place.
-    """
-
-    id: UUID
-    tenant_id: UUID
-    claim: int
-    action: Action
-    lane_id: UUID
-    account_id: UUID | None
-    place_id: UUID | None
-    document: str | None
-    address: str | None
-    revision: int
-    generation: int
-    failures: int
-    created_at: datetime
-    event_id: UUID
-    event_type: EventType
-    severity: int
-    event_at: datetime
-    facts: dict[str, Any]
-    path: str | None
-    key: str | None
-    layout: dict[str, Any] | None
-    adopt: bool | None
-    takes_over: UUID | None
-    place_revision: int | None
-    token_id: UUID | None
-    sealed: bytes | None
-    send_at: datetime
-    is_probe: bool
-
-
-_COLUMNS = (
-    Delivery.id,
-    Delivery.tenant_id,
-    Delivery.claim,
-    Delivery.action,
-    Delivery.lane_id,
-    Delivery.account_id,
-    Delivery.place_id,
-    Delivery.document,
-    Delivery.address,
-    Delivery.revision,
-    Delivery.generation,
-    Delivery.failures,
-    Delivery.created_at,
-    Delivery.event_id,
-    Event.type,
-    Event.severity,
-    Event.at,
-    Event.facts,
-    Place.path,
-    Place.key,
-    Place.layout,
-    Place.adopt,
-    Place.takes_over,
-    Place.revision,
-    TokenRow.id,
-    TokenRow.sealed,
-)
+# How often a message that did not get through is what a probe sends rather than another.
+_PROBED_FIRST = 10
 
 
 @dataclass(frozen=True)
@@ -106,10 +39,21 @@ class Claim:
     again_at: datetime | None = None
 
 
-def claim(session: Session, turn: Turn, now: datetime, most: int) -> Claim:
-    """Claims at most `most` due deliveries.
+def claim(
+    session: Session,
+    turn: Turn,
+    now: datetime,
+    most: int,
+    *,
+    not_before: datetime | None = None,
+    first_cost: float | None = None,
+    digests: bool = True,
+) -> Claim:
+    """Claims at most `most` due deliveries, to be sent at or after `not_before`.
 
-    Empty if the turn is over, the breaker wants to wait, or nothing is due within the quota.
+    A first write to a place costs `first_cost` calls, as any other if that is None. Without
+    `digests` each notice is a message of its own. Empty if the turn is over, the breaker wants to
+    wait, or nothing is due within the quota.
     """
     lane = locked(session, turn)
     if lane is None or lane.state is not LaneState.OPEN:
@@ -121,68 +65,96 @@ def claim(session: Session, turn: Turn, now: datetime, most: int) -> Claim:
         most = 1
         lane.probe_at = now + timedelta(seconds=lane.send_limit)
     bucket = _bucket(session, lane)
-    instants = _instants(lane, bucket, now, most)
-    if not instants:
-        assert bucket is not None
-        again_at = bucket.next_at - HORIZON / 2
+    start = max(now, not_before or now, bucket.next_at if bucket is not None else now)
+    room = _room(lane, now, start)
+    if room == 0:
+        again_at = start - HORIZON / 2
         return Claim(again_at=again_at if again_at < turn.until else None)
-    found = _due(session, lane, now, len(instants))
+    most_in_digest = lane.most_in_digest if digests else 1
+    due = _due(
+        session,
+        _worth_a_try(now, rather_begun=probing and most_in_digest > 1),
+        lane,
+        now,
+        most if room is None else min(most, room),
+    )
+    found = merged(session, lane, due, most_in_digest)
     if not found:
         return Claim()
+    claimed: list[Claimed] = []
+    for row in found:
+        if claimed and start > now + HORIZON:
+            break
+        uses = _uses(lane, first_cost if row.is_first else None)
+        claimed.append(row.taken(start, uses, is_probe=probing))
+        start += uses
     if bucket is not None:
-        bucket.next_at = instants[len(found) - 1] + _step(lane)
+        bucket.next_at = start
     lease = START_WITHIN + 2 * timedelta(seconds=lane.send_limit)
-    _take(session, found, leased_until=instants[len(found) - 1] + lease)
-    claimed = [
-        row._replace(claim=row.claim + 1, send_at=send_at, is_probe=probing)
-        for row, send_at in zip(found, instants, strict=False)
-    ]
+    _take(session, claimed, leased_until=claimed[-1].send_at + lease)
     return Claim(claimed, again_at=None if probing else now)
 
 
 def _bucket(session: Session, lane: Lane) -> Bucket | None:
-    """The bucket of a lane with a published limit, locked."""
-    if lane.quota_key is None or not lane.per_second:
+    """The bucket of a lane whose destination counts or throttles its calls, locked."""
+    if lane.quota_key is None:
         return None
     return session.get_one(Bucket, lane.quota_key, with_for_update=True, populate_existing=True)
 
 
-def _step(lane: Lane) -> timedelta:
-    assert lane.per_second
-    return timedelta(seconds=lane.cost / lane.per_second)
+def _uses(lane: Lane, cost: float | None = None) -> timedelta:
+    """How much of the limit's time one send takes; nothing without a published limit."""
+    if not lane.per_second:
+        return timedelta(0)
+    return timedelta(seconds=(lane.cost if cost is None else cost) / lane.per_second)
 
 
-def _instants(lane: Lane, bucket: Bucket | None, now: datetime, most: int) -> list[datetime]:
-    """Evenly spaced send instants within the horizon: no second sees more than the limit."""
-    if bucket is None:
-        return [now] * most
-    start = max(bucket.next_at, now)
+def _room(lane: Lane, now: datetime, start: datetime) -> int | None:
+    """How many sends begin within the horizon; None: as many as one likes.
+
+    They are evenly spaced, so that no second sees more than the limit.
+    """
     if start > now + HORIZON:
-        return []
-    room = int((now + HORIZON - start) / _step(lane)) + 1
-    return [start + n * _step(lane) for n in range(min(most, room))]
+        return 0
+    step = _uses(lane)
+    return int((now + HORIZON - start) / step) + 1 if step else None
 
 
-def _due(session: Session, lane: Lane, now: datetime, most: int) -> list[Claimed]:
+def _worth_a_try(now: datetime, *, rather_begun: bool) -> list[Any]:
+    """Conditions on deliveries, in the order in which they have their turn.
+
+    A probe is `rather_begun`: it sends a message that was sent before, so that what gathers
+    meanwhile becomes few large ones. One that never gets through must not hold up the rest.
+    """
+    again = and_(
+        Delivery.state == DeliveryState.PENDING,
+        Delivery.digest_id.is_not(None),
+        Delivery.failures < _PROBED_FIRST,
+    )
+    orphaned = and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now)
+    urgent, *others = (
+        and_(
+            Delivery.state == DeliveryState.PENDING,
+            Delivery.priority == priority,
+            Delivery.due_at <= now,
+        )
+        for priority in Priority
+    )
+    return [orphaned, urgent, *([again] if rather_begun else []), *others]
+
+
+def _due(
+    session: Session, clauses: Sequence[Any], lane: Lane, now: datetime, most: int
+) -> list[Claimed]:
     """What is due, worst first; what a newer revision made pointless is settled on the way."""
     found: list[Claimed] = []
     pointless: list[UUID] = []
     documents: set[str] = set()
-    for clause in (
-        and_(Delivery.state == DeliveryState.SENDING, Delivery.leased_until <= now),
-        *(
-            and_(
-                Delivery.state == DeliveryState.PENDING,
-                Delivery.priority == priority,
-                Delivery.due_at <= now,
-            )
-            for priority in Priority
-        ),
-    ):
+    for clause in clauses:
         if len(found) >= most:
             break
         for columns in session.execute(_claimable(lane, clause, most - len(found))):
-            row = Claimed._make((*columns, now, False))
+            row = Claimed._make((*columns, now, False, timedelta(0), (), False))
             if row.place_revision is not None and row.revision < row.place_revision:
                 pointless.append(row.id)
             elif row.document is None or row.document not in documents:
@@ -208,31 +180,15 @@ def _claimable(lane: Lane, clause: Any, most: int) -> Any:
         Delivery.document.is_(None),
         Delivery.document.not_in(other),
     )
-    tenant = Delivery.tenant_id
-    return (
-        select(*_COLUMNS)
-        .join(Event, and_(Event.id == Delivery.event_id, Event.tenant_id == tenant))
-        .outerjoin(Place, and_(Place.id == Delivery.place_id, Place.tenant_id == tenant))
-        .outerjoin(
-            TokenRow,
-            and_(
-                TokenRow.account_id == Place.account_id,
-                TokenRow.tenant_id == tenant,
-                TokenRow.generation == Delivery.generation,
-                TokenRow.state == TokenState.CURRENT,
-            ),
-        )
-        .where(Delivery.lane_id == lane.id, clause, free)
-        .order_by(Delivery.due_at)
-        .limit(most)
-        .with_for_update(key_share=True, skip_locked=True, of=Delivery)
-    )
+    return selection(lane, clause, free).order_by(Delivery.due_at).limit(most)
 
 
-def _take(session: Session, found: Sequence[Claimed], *, leased_until: datetime) -> None:
+def _take(session: Session, messages: Sequence[Claimed], *, leased_until: datetime) -> None:
+    mark(session, [message for message in messages if message.action is Action.NOTICE])
+    rows = [row.id for message in messages for row in message.all]
     session.execute(
         update(Delivery)
-        .where(bulk.among(session, Delivery.id, [row.id for row in found]))
+        .where(bulk.among(session, Delivery.id, rows))
         .values(state=DeliveryState.SENDING, claim=Delivery.claim + 1, leased_until=leased_until)
         .execution_options(synchronize_session=False)
     )

@@ -7,6 +7,7 @@ from core.errors import InvalidInput
 from core.ids import new_id
 from core.plugins import Family, Plugin
 from models import Bucket, Integration, Lane, VirtualAccount
+from notifiers.base import Notifier
 from services.scope import mine
 
 
@@ -47,6 +48,7 @@ def _pace(session: Session, lane: Lane, integration: Integration, plugin: Plugin
     lane.cost = pace.cost
     lane.concurrency = pace.concurrency
     lane.send_limit = pace.send_limit
+    lane.most_in_digest = plugin.most_in_digest if isinstance(plugin, Notifier) else 1
     key = plugin.quota_key(lane.address) or (str(integration.id) if lane.per_second else None)
     lane.quota_key = f"{integration.kind}:{key}"[:200] if key else None
     if lane.quota_key is not None:

@@ -25,6 +25,7 @@ from services.integrations import check_integration
 from services.keys import SILENT
 from services.left_copies import left_copies, shortly
 from services.migrating import check_schema
+from services.notice_texts import check_notice_texts
 from services.runtime import Runtime
 
 _SKEW = 1.0  # seconds
@@ -72,6 +73,11 @@ def examine(runtime: Runtime, ask_broker: Callable[[], str]) -> Iterator[Finding
     yield _rotation(runtime)
     yield from _lanes(runtime)
     yield from _left_copies(runtime)
+    yield _try(
+        "notice texts",
+        lambda: check_notice_texts(runtime.settings.templates),
+        "Correct the file in the folder that KEYTURN_TEMPLATES names.",
+    )
     yield from _integrations(runtime)
 
 

@@ -6,6 +6,7 @@ says that it wants another slice only when there is more to do now; otherwise it
 """
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
+from core import backoff
 from core.errors import KeyturnError, PluginNotInstalled, PluginUnknown
 from core.plugins import Family, Plugin
 from models import Installation, Lane
 from services import lanes
-from services.claiming import Claimed, claim
+from services.claimed import Claimed
+from services.claiming import claim
 from services.judging import BREAKER_OPENS, pause
 from services.lanes import START_WITHIN, Turn
 from services.runtime import Runtime
@@ -68,11 +71,14 @@ def drain(
     )
     if turn is None:
         return Drained()
-    sent = 0
+    sent, free_at = 0, turn.until - slice_
     plugin = _open(runtime, turn)
     if plugin is not None:
-        sent = _Slice(runtime, turn, plugin, stop or threading.Event()).run()
-    wake_at = runtime.database.write(lambda session: lanes.hand_back(session, turn))
+        slice_of_lane = _Slice(runtime, turn, plugin, stop or threading.Event())
+        sent, free_at = slice_of_lane.run(), slice_of_lane.free_at
+    wake_at = runtime.database.write(
+        lambda session: lanes.hand_back(session, turn, free_at=free_at)
+    )
     more = plugin is not None and wake_at is not None and wake_at <= runtime.now()
     return Drained(sent, more)
 
@@ -111,6 +117,9 @@ class _Slice:
         self.batch = 1 if turn.integration.family is Family.NOTIFIER else _SETTLE_ROWS
         self.sent = 0
         self.unanswered = 0
+        self.ready: deque[tuple[Claimed, float]] = deque()
+        self.pacing = threading.Lock()
+        self.free_at = runtime.now()
 
     def run(self) -> int:
         """Claims, sends and settles until nothing is due or the turn is over."""
@@ -123,8 +132,9 @@ class _Slice:
                     claim_at = None
                 if claim_at is not None and now >= claim_at and under_way <= self.window // 2:
                     claimed, claim_at = self._claim(self.window - under_way)
-                    for one, start_by in claimed:
-                        pool.submit(self._send, one, start_by)
+                    self.ready.extend(claimed)
+                    for _ in claimed:
+                        pool.submit(self._send)
                     under_way += len(claimed)
                 if under_way:
                     ended = self._ended(under_way)
@@ -140,18 +150,36 @@ class _Slice:
     def _claim(self, most: int) -> tuple[list[tuple[Claimed, float]], datetime | None]:
         """What to send, each with the time (on the process's own clock) it must start by."""
         elapsed, now = self.runtime.clock.elapsed(), self.runtime.now()
-        got = self.runtime.database.write(lambda session: claim(session, self.turn, now, most))
+        got = self.runtime.database.write(
+            lambda session: claim(
+                session,
+                self.turn,
+                now,
+                most,
+                not_before=self.free_at,
+                first_cost=self.plugin.pace.first_cost,
+                digests=bool(self.runtime.settings.digest_window),
+            )
+        )
         return [
             (one, elapsed + (one.send_at - now + START_WITHIN).total_seconds())
             for one in got.deliveries
         ], got.again_at
 
-    def _send(self, claimed: Claimed, start_by: float) -> None:
-        """Waits for the delivery's own instant, then sends.
+    def _send(self) -> None:
+        """Waits for the next delivery's instant, then sends it.
 
-        What was claimed ahead comes back unsent once the destination has stopped answering.
+        If those before it were late, it is late as well: what was held up must not go out in
+        one burst. What was claimed ahead comes back unsent if it were too late, and once the
+        destination has asked to wait or has stopped answering.
         """
-        stopped = self.runtime.clock.wait_until(claimed.send_at, self.stop)
+        with self.pacing:
+            claimed, start_by = self.ready.popleft()
+            send_at = max(claimed.send_at, self.free_at, self.runtime.now())
+            is_late = send_at > claimed.send_at + START_WITHIN
+            if not is_late:
+                self.free_at = send_at + claimed.uses
+        stopped = is_late or self.runtime.clock.wait_until(send_at, self.stop)
         if stopped or self.unanswered >= BREAKER_OPENS:
             self.outcomes.put(Outcome(claimed, Result.UNSENT))
             return
@@ -161,6 +189,10 @@ class _Slice:
         in_time = int(self.turn.lane.concurrency * _PATIENCE / took)
         self.window = max(min(in_time, _AHEAD * self.turn.lane.concurrency), 1)
         self.unanswered = self.unanswered + 1 if outcome.is_no_answer else 0
+        if outcome.throttled and self.turn.lane.quota_key is not None:
+            wait = outcome.retry_after or backoff.wait(1)
+            with self.pacing:
+                self.free_at = max(self.free_at, self.runtime.now() + wait)
         self.outcomes.put(outcome)
 
     def _ended(self, under_way: int) -> list[Outcome]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.events import EventType
 from models import Target, TokenRow, TokenState, VirtualAccount
 from services import bulk
+from services.acknowledge_links import facts_of
 from services.outbox import Outbox, written
 from services.runtime import Runtime
 
@@ -36,8 +37,12 @@ def _expire(session: Session, outbox: Outbox, limit: int) -> int:
     accounts, tokens, targets = _claim(session, over, TokenRow.valid_until, limit)
     for token in tokens:
         account = accounts[token.account_id]
-        event_type = _ending(token)
-        if token.state is TokenState.CURRENT:
+        # A JWT that nothing could turn in time has ended alone: its successor is overdue.
+        is_last = token.state is TokenState.CURRENT and (
+            not token.is_jwt or account.is_expired(outbox.now)
+        )
+        event_type = EventType.ACCOUNT_EXPIRED if is_last else _ending(token)
+        if is_last:
             account.schedule(None)
         token.end(TokenState.EXPIRED, outbox.now)
         outbox.tell(
@@ -51,8 +56,6 @@ def _expire(session: Session, outbox: Outbox, limit: int) -> int:
 
 
 def _ending(token: TokenRow) -> EventType:
-    if token.state is TokenState.CURRENT:
-        return EventType.ACCOUNT_EXPIRED
     if token.released_at is None and token.hold_until != token.grace_until:
         return EventType.HOLD_EXHAUSTED
     return EventType.TOKEN_EXPIRED
@@ -72,7 +75,7 @@ def _tell(session: Session, outbox: Outbox, limit: int) -> int:
             token.tenant_id,
             EventType.GRACE_HELD if ended else EventType.GRACE_ENDING,
             account_id=account.id,
-            facts=_facts(account, token),
+            facts=_facts(account, token) | facts_of(token.id, None if ended else token.link_sealed),
             targets=targets[account.id],
         )
     return len(tokens)

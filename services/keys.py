@@ -1,6 +1,7 @@
 """Data keys: made per tenant, wrapped by a master key, kept unwrapped for an hour at most."""
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,10 +19,25 @@ _KEPT = timedelta(hours=1)
 SILENT = timedelta(seconds=30)
 
 
+@dataclass(frozen=True)
+class Signing:
+    """In whose name JWTs are signed, and for how long with one key."""
+
+    issuer: str = ""
+    longest: timedelta = timedelta(days=90)
+
+
 class Keyring:
     """Seals and opens values of every tenant. Unwrapping happens before a use case begins."""
 
-    def __init__(self, database: Database, masters: MasterKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        masters: MasterKeys,
+        clock: Clock,
+        signing: Signing | None = None,
+    ) -> None:
+        self.signing = signing or Signing()
         self._database = database
         self._clock = clock
         self._masters = masters

@@ -185,7 +185,7 @@ class _Rehearsal(Runtime):
     ) -> Result:
         """Runs a use case; undone by itself only if it fails."""
         with self.session.begin_nested():
-            outbox = Outbox(self.now())
+            outbox = Outbox(self.now(), self.settings.digest_window)
             result = use_case(self.session, outbox)
             outbox.flush(self.session)
             return result

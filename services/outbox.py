@@ -1,7 +1,7 @@
 """The outbox of one use case: what it tells and sends, written in its own commit (law 3)."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
-from core.events import SEVERITY, TOLD, EventType
+from core.events import AT_ONCE, SEVERITY, TOLD, EventType, Severity
 from core.ids import new_id, recipient_id
 from models import (
     Action,
@@ -26,6 +26,8 @@ from models import (
 from services import bulk
 
 Facts = Mapping[str, Any]
+
+_PRIORITY = {Severity.CRITICAL: Priority.BREAK_GLASS}
 
 
 class Recipient(Protocol):
@@ -57,11 +59,14 @@ class Spot(Protocol):
 class Outbox:
     """Collects events, deliveries and audit rows; `flush` writes them all at once."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, digest_window: timedelta = timedelta(0)) -> None:
+        """What channels can put together waits for `digest_window`."""
         self.now = now
+        self._digest_window = digest_window
         self.lanes: set[tuple[UUID, UUID]] = set()
         self._events: list[bulk.Row] = []
-        self._deliveries: list[bulk.Row] = []
+        self._deliveries: list[dict[str, Any]] = []
+        self._patient: list[dict[str, Any]] = []
         self._audit: list[bulk.Row] = []
         self._superseded: list[UUID] = []
 
@@ -103,7 +108,10 @@ class Outbox:
                         account_id=account_id,
                         action=Action.NOTICE,
                         address=target.address,
+                        priority=_PRIORITY.get(SEVERITY[event_type], Priority.SCHEDULED),
                     )
+                    if SEVERITY[event_type] < Severity.CRITICAL and event_type not in AT_ONCE:
+                        self._patient.append(self._deliveries[-1])
         return event_id
 
     def put(
@@ -253,19 +261,39 @@ class Outbox:
         if not self.lanes:
             return
         wanted = bulk.among(session, Lane.id, sorted(lane for _, lane in self.lanes))
-        session.execute(
-            select(Lane.id).where(wanted).order_by(Lane.id).with_for_update(key_share=True)
+        locked = session.execute(
+            select(Lane.id, Lane.most_in_digest)
+            .where(wanted)
+            .order_by(Lane.id)
+            .with_for_update(key_share=True)
         ).all()
-        session.execute(
-            update(Lane)
-            .where(
-                wanted,
-                Lane.state == LaneState.OPEN,
-                or_(Lane.wake_at.is_(None), Lane.wake_at > self.now),
-            )
-            .values(wake_at=self.now)
-            .execution_options(synchronize_session=False)
-        )
+        later = self._later({row.id for row in locked if row.most_in_digest > 1})
+        self.lanes = {lane for lane in self.lanes if lane[1] not in later}
+        for moment, lanes in (
+            (self.now, {lane for _, lane in self.lanes}),
+            (self.now + self._digest_window, later),
+        ):
+            if lanes:
+                session.execute(
+                    update(Lane)
+                    .where(
+                        bulk.among(session, Lane.id, sorted(lanes)),
+                        Lane.state == LaneState.OPEN,
+                        or_(Lane.wake_at.is_(None), Lane.wake_at > moment),
+                    )
+                    .values(wake_at=moment)
+                    .execution_options(synchronize_session=False)
+                )
+
+    def _later(self, gathering: set[UUID]) -> set[UUID]:
+        """What waits for its digest is due at the window's end; which lanes have nothing else."""
+        if not self._digest_window:
+            return set()
+        for delivery in self._patient:
+            if delivery["lane_id"] in gathering:
+                delivery["due_at"] = self.now + self._digest_window
+        due_now = {row["lane_id"] for row in self._deliveries if row["due_at"] <= self.now}
+        return {row["lane_id"] for row in self._deliveries} - due_now
 
     def _supersede(self, session: Session) -> None:
         for places in bulk.chunks(self._superseded, 1_000):

@@ -21,6 +21,7 @@ from services.runtime import Runtime
 from services.scope import find_locked, mine
 from services.sessions import own_session
 from services.users import audit_user, find_by_email
+from services.uses import last_uses
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class TokenView:
     row: PersonalAccessToken
     owner: str
     tenant: Tenant
+    last_used_at: datetime | None = None
 
 
 def list_own(
@@ -59,7 +61,8 @@ def list_own(
             matching.order_by(PersonalAccessToken.name).limit(limit).offset(offset)
         ).all()
         tenant = session.get_one(Tenant, actor.tenant_id)
-        return [TokenView(row, actor.name, tenant) for row in page], total
+        used = last_uses(session, [row.id for row in page])
+        return [TokenView(row, actor.name, tenant, used.get(row.id)) for row in page], total
 
 
 def create_own(

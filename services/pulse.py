@@ -8,6 +8,7 @@ done (no mint, no recorded expiry, no prune), unless an operator says that the c
 import socket
 import threading
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
@@ -50,6 +51,11 @@ class Pulse:
     def hear_tick(self) -> None:
         """Beat lives: a tick has reached this process."""
         self._ticked_at = self._last_tick = self._runtime.now()
+
+    @property
+    def id(self) -> UUID:
+        """The process's identity: that of its heartbeat row."""
+        return self._id
 
     @property
     def last_tick(self) -> datetime:

@@ -19,12 +19,13 @@ from core import backoff
 from core.actors import Actor
 from core.events import EventType
 from core.policy import Policy
-from models import VirtualAccount
-from models.accounts import policy_of
+from models import TokenType, VirtualAccount
+from models.accounts import policy_of, turn_by
 from services import bulk
 from services.minting import Cause, Turn, prepare
 from services.outbox import Outbox
 from services.runtime import Runtime
+from services.signing import add_signers
 from services.surroundings import Surroundings, read_surroundings
 from services.turn_rows import write
 from services.waiting import Waiting
@@ -66,6 +67,8 @@ class Due(NamedTuple):
     grace: timedelta
     max_hold: timedelta
     expires_at: datetime | None
+    token_type: TokenType
+    jwt_expires_at: datetime | None
     next_rotation_at: datetime | None
     paused_at: datetime | None
     waiting_since: datetime | None
@@ -123,6 +126,7 @@ def _batch(
     if not accounts:
         return Rotated()
     around = read_surroundings(session, accounts)
+    add_signers(session, around, accounts, runtime.keyring, outbox.now)
     waiting = Waiting.of(session, accounts, around, outbox.now)
     engines = {account.tenant_id: Actor.engine(account.tenant_id) for account in accounts}
     turns: list[Turn] = []
@@ -179,12 +183,12 @@ def _wait(account: Due, around: Surroundings, outbox: Outbox, reason: str) -> bu
             facts={"account": account.name, "reason": reason},
             targets=around.targets[account.id],
         )
-    again = timedelta(seconds=2) + (outbox.now - since) / 4
+    again = outbox.now + min(timedelta(seconds=2) + (outbox.now - since) / 4, timedelta(minutes=5))
     return {
         "tenant_id": account.tenant_id,
         "id": account.id,
         "waiting_since": since,
-        "due_at": outbox.now + min(again, timedelta(minutes=5)),
+        "due_at": min(filter(None, (again, turn_by(account, account.jwt_expires_at)))),
     }
 
 

@@ -25,8 +25,9 @@ from core.ids import Mark
 from core.layout import Layout
 from core.plugins import Plugin
 from models import Action
-from notifiers.base import Notice, Notifier
-from services.claiming import Claimed
+from notifiers.base import Digest, Notice, Notifier
+from services.acknowledge_links import acknowledge_link
+from services.claimed import Claimed
 from services.invitation_mail import link_of
 from services.lanes import Turn
 from services.runtime import Runtime
@@ -112,7 +113,7 @@ def _done(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch:
 def _send(runtime: Runtime, turn: Turn, plugin: Plugin, claimed: Claimed, epoch: int) -> Result:
     if claimed.action is Action.NOTICE:
         assert isinstance(plugin, Notifier)
-        plugin.send(_notice(runtime, turn, claimed), claimed.address or "", runtime.ports)
+        _tell(runtime, turn, plugin, claimed)
         return Result.DONE
     assert isinstance(plugin, Sink)
     assert claimed.path is not None
@@ -174,6 +175,21 @@ def _beside(facts: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(facts.get(fact) or "") for name, fact in _BESIDE.items()}
 
 
+def _tell(runtime: Runtime, turn: Turn, plugin: Notifier, claimed: Claimed) -> None:
+    address = claimed.address or ""
+    if not claimed.others:
+        plugin.send(_notice(runtime, turn, claimed), address, runtime.ports)
+        return
+    assert claimed.digest_id is not None
+    digest = Digest(
+        key=claimed.digest_id,
+        tenant=turn.tenant,
+        notices=tuple(_notice(runtime, turn, row) for row in claimed.all),
+        link=_home(runtime),
+    )
+    plugin.send_digest(digest, address, runtime.ports)
+
+
 def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
     return Notice(
         key=claimed.id,
@@ -183,6 +199,8 @@ def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
         tenant=turn.tenant,
         facts=claimed.facts,
         link=_link(runtime, claimed),
+        acknowledge=acknowledge_link(runtime.keyring, _home(runtime), claimed),
+        templates=runtime.settings.templates,
     )
 
 
@@ -190,8 +208,12 @@ def _link(runtime: Runtime, claimed: Claimed) -> str:
     """Where a notice leads: to its account, or to what its event carries."""
     if claimed.event_type is EventType.USER_INVITED:
         return link_of(runtime.keyring, claimed.tenant_id, claimed.facts)
-    home = runtime.settings.public_url.rstrip("/")
+    home = _home(runtime)
     return f"{home}/accounts/{claimed.account_id}" if claimed.account_id else home
+
+
+def _home(runtime: Runtime) -> str:
+    return runtime.settings.public_url.rstrip("/")
 
 
 def _said(error: KeyturnError) -> str:

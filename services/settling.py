@@ -94,7 +94,7 @@ def _record(session: Session, outcomes: Sequence[Outcome], now: datetime) -> set
 def _update(session: Session, outcomes: Sequence[Outcome], values: dict[str, Any]) -> set[UUID]:
     if not outcomes:
         return set()
-    claims = [(outcome.claimed.id, outcome.claimed.claim) for outcome in outcomes]
+    claims = [(row.id, row.claim) for outcome in outcomes for row in outcome.claimed.all]
     updated = session.scalars(
         update(Delivery)
         .where(
@@ -116,7 +116,8 @@ def _again(outcome: Outcome, now: datetime) -> dict[str, Any]:
     if outcome.result is Result.PLACE_REFUSED or _is_stale_notice(outcome, now):
         return {"state": DeliveryState.FAILED, "settled_at": now, **error}
     if outcome.result is Result.UNSENT:
-        return {"state": DeliveryState.PENDING, "due_at": now}
+        begun = {"digest_id": None} if sent.is_new_digest else {}
+        return {"state": DeliveryState.PENDING, "due_at": now, **begun}
     if outcome.throttled:
         wait = outcome.retry_after or backoff.wait(1)
         return {"state": DeliveryState.PENDING, "due_at": now + wait, **error}
@@ -131,8 +132,9 @@ def _again(outcome: Outcome, now: datetime) -> dict[str, Any]:
 
 
 def _is_stale_notice(outcome: Outcome, now: datetime) -> bool:
-    """Sinks are tried until superseded; a notice is given up after three days."""
-    old = now - outcome.claimed.created_at > _NOTICE_GIVEN_UP
+    """Sinks are tried until superseded; notices are given up three days after the newest."""
+    newest = max(row.created_at for row in outcome.claimed.all)
+    old = now - newest > _NOTICE_GIVEN_UP
     return outcome.action is Action.NOTICE and old
 
 

@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.policy import Policy
-from models import Place, PlaceState, Target, Tenant, TokenRow, TokenState
+from models import Place, PlaceState, Target, Tenant, TokenRow, TokenState, TokenType
 from services import bulk
 
 
@@ -41,6 +41,10 @@ class Turnable(Protocol):
     def paused_at(self) -> datetime | None: ...
     @property
     def policy(self) -> Policy | None: ...
+    @property
+    def token_type(self) -> TokenType: ...
+    @property
+    def jwt_expires_at(self) -> datetime | None: ...
 
 
 class Predecessor(NamedTuple):
@@ -75,12 +79,16 @@ class Telling(NamedTuple):
 
 @dataclass
 class Surroundings:
-    """Everything that turning a batch's keys touches, by account (`pick_up`: by tenant)."""
+    """Everything that turning a batch's keys touches, by account (`pick_up`, `signers`: by tenant).
+
+    `signers` are a tenant's name and what signs its JWTs, where some of the accounts get one.
+    """
 
     predecessors: dict[UUID, Predecessor] = field(default_factory=dict)
     places: dict[UUID, list[Copying]] = field(default_factory=lambda: defaultdict(list))
     targets: dict[UUID, list[Telling]] = field(default_factory=lambda: defaultdict(list))
     pick_up: dict[UUID, timedelta] = field(default_factory=dict)
+    signers: dict[UUID, tuple[str, Any]] = field(default_factory=dict)
 
 
 def read_surroundings(session: Session, accounts: Iterable[Turnable]) -> Surroundings:

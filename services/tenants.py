@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.durations import write_duration
 from core.errors import InvalidInput, NotFound
+from core.jwks import SIGNING
 from models import PersonalAccessToken, Tenant, User
 from services.outbox import Outbox
 from services.runtime import Runtime
@@ -33,6 +34,7 @@ class Limits:
     session_length: timedelta = timedelta(hours=12)
     pat_longest_life: timedelta | None = None
     pat_most_per_user: int | None = None
+    jwt_algorithm: str = SIGNING[0]
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ def _check(limits: Limits) -> None:
         raise InvalidInput("default_grace", f"give at least the smallest grace, {least}")
     if limits.pat_longest_life is not None and limits.pat_longest_life < _DAY:
         raise InvalidInput("pat_longest_life", "give at least 1d: tokens end with a day")
+    if limits.jwt_algorithm not in SIGNING:
+        raise InvalidInput("jwt_algorithm", f"give {' or '.join(SIGNING)}")
     if limits.pat_most_per_user is not None and not 0 <= limits.pat_most_per_user <= _MOST:
         raise InvalidInput("pat_most_per_user", f"give a number between 0 and {_MOST:,}")
 

@@ -1,6 +1,6 @@
 """The rows of turned keys: written in bulk, in the commit that turns them (law 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from core.events import EventType
 from models import AccountState, Place, Priority, TokenRow, TokenState, VirtualAccount
-from services import bulk
+from models.accounts import turn_by
+from services import bulk, changes
+from services.acknowledge_links import facts_of
 from services.minting import Cause, Turn
 from services.outbox import Outbox, written
 from services.surroundings import Surroundings
@@ -27,7 +29,9 @@ def write(session: Session, turns: Sequence[Turn], around: Surroundings, outbox:
     """The whole batch: predecessors, tokens, accounts, places, and what is told and sent."""
     now = outbox.now
     session.flush()
-    bulk.update_each(session, TokenRow, [_aside(turn, now) for turn in turns if turn.predecessor])
+    aside = [_aside(turn, now) for turn in turns if turn.predecessor]
+    bulk.update_each(session, TokenRow, aside)
+    changes.record(session, _cut_off(session, aside))
     bulk.insert(session, TokenRow, [_current(turn, now) for turn in turns])
     bulk.update_each(session, VirtualAccount, [_turned(turn, now) for turn in turns])
     places = [place for turn in turns for place in around.places[turn.account.id]]
@@ -71,6 +75,13 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
         )
 
 
+def _cut_off(session: Session, aside: Sequence[Mapping[str, Any]]) -> Iterator[changes.Named]:
+    """The predecessors whose end verifiers could not see coming."""
+    for row in aside:
+        if changes.ends_soon(session, row["valid_until"]):
+            yield row["tenant_id"], row["id"]
+
+
 def _facts(turn: Turn, now: datetime) -> dict[str, Any]:
     farewell = turn.farewell
     return {
@@ -83,8 +94,15 @@ def _facts(turn: Turn, now: datetime) -> dict[str, Any]:
         "grace_until": written(farewell.grace_until) if farewell else "",
         "hold_until": written(farewell.hold_until) if farewell else "",
         "next_rotation_at": written(turn.next_rotation_at),
-        "expires_at": written(turn.account.expires_at),
+        "expires_at": written(turn.expires_at),
+        **_link(turn),
     }
+
+
+def _link(turn: Turn) -> dict[str, str]:
+    if turn.predecessor is None or turn.link is None:
+        return {}
+    return facts_of(turn.predecessor.id, turn.link.sealed)
 
 
 def _aside(turn: Turn, now: datetime) -> Mapping[str, Any]:
@@ -103,6 +121,8 @@ def _aside(turn: Turn, now: datetime) -> Mapping[str, Any]:
         "pick_up": turn.pick_up,
         "notice_at": None if ended else turn.notice_at,
         "ended_at": now if ended else None,
+        "link_hash": turn.link.hash if turn.link else None,
+        "link_sealed": turn.link.sealed if turn.link else None,
     }
 
 
@@ -117,14 +137,17 @@ def _current(turn: Turn, now: datetime) -> Mapping[str, Any]:
         "sealed": turn.sealed,
         "last_four": turn.token.last_four,
         "created_at": now,
-        "expires_at": turn.account.expires_at,
-        "valid_until": turn.account.expires_at,
+        "expires_at": turn.expires_at,
+        "valid_until": turn.expires_at,
+        "signing_key_id": turn.signing_key_id,
     }
 
 
 def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
     account = turn.account
+    signed = turn.signing_key_id is not None
     paused = account.paused_at is not None
+    last = turn_by(account, turn.expires_at) if signed else None
     return {
         "tenant_id": account.tenant_id,
         "id": account.id,
@@ -132,7 +155,8 @@ def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
         "generation": turn.generation,
         "rotated_at": now,
         "next_rotation_at": turn.next_rotation_at,
-        "due_at": None if paused else turn.next_rotation_at,
+        "due_at": last if paused else turn.next_rotation_at,
+        "jwt_expires_at": turn.expires_at if signed else None,
         "waiting_since": None,
         "rotation_failures": 0,
     }

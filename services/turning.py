@@ -10,6 +10,7 @@ from models import VirtualAccount
 from services.keys import Keyring
 from services.minting import Cause, Turn, prepare
 from services.outbox import Outbox
+from services.signing import add_signers
 from services.surroundings import read_surroundings
 from services.turn_rows import write
 
@@ -27,6 +28,7 @@ def turn_keys(
     """Turns the keys of accounts whose rows the caller holds; one commit for all of them."""
     held = list(accounts)
     around = read_surroundings(session, held)
+    add_signers(session, around, held, keyring, outbox.now)
     turns = [
         prepare(
             account, around, now=outbox.now, cause=cause, actor=actor, keyring=keyring, grace=grace

@@ -5,6 +5,7 @@ All of it takes turns on the tenant's row, so that two admins cannot each take a
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import select
@@ -16,7 +17,15 @@ from core.fields import Email
 from core.ids import new_id
 from core.parsing import parse
 from core.roles import TENANT_ADMIN, TENANT_MEMBER, TENANT_TYPES
-from models import GrantRow, SubjectKind, TeamMember, Tenant, User
+from models import (
+    GrantRow,
+    LoginSession,
+    PersonalAccessToken,
+    SubjectKind,
+    TeamMember,
+    Tenant,
+    User,
+)
 from services.entitlements import demand_unshared
 from services.granting import (
     Subject,
@@ -29,6 +38,7 @@ from services.outbox import Outbox
 from services.permits import grants_of
 from services.runtime import Runtime
 from services.scope import find, mine
+from services.use_folding import forget
 from services.users import (
     UserView,
     audit_user,
@@ -143,10 +153,19 @@ def delete_user(runtime: Runtime, actor: Actor, user_id: str, *, tenant: str | N
         with an_admin_stays(session, own):
             forget_subject(session, own.id, user.id)
             forget_resource(session, own.id, "user", f"user:{user.email}")
+            forget(session, _token_ids(session, user))
             session.delete(user)
         audit_user(outbox, actor, "user.deleted", user, {"roles": roles})
 
     runtime.change(use_case)
+
+
+def _token_ids(session: Session, user: User) -> list[UUID]:
+    return [
+        token_id
+        for model in (PersonalAccessToken, LoginSession)
+        for token_id in session.scalars(select(model.id).where(model.user_id == user.id))
+    ]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Delivery, DeliveryState, Lane, LaneState
+from models.accounts import turn_by
 from services import bulk
 from services.surroundings import Copying, Surroundings, Turnable
 
@@ -56,6 +57,8 @@ class Waiting:
         """Why this account waits; None if it should go ahead."""
         assert account.next_rotation_at is not None
         if self.now - account.next_rotation_at >= account.max_hold:
+            return None
+        if (last := turn_by(account, account.jwt_expires_at)) and last <= self.now:
             return None
         for place in self.around.places[account.id]:
             if place.required and (reason := self._behind(account, place)):

@@ -298,6 +298,10 @@ def upgrade() -> None:
         sa.Column("released_at", instant(), nullable=True),
         sa.Column("notice_at", instant(), nullable=True),
         sa.Column("ended_at", instant(), nullable=True),
+        sa.Column("link_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("link_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("acknowledged_at", instant(), nullable=True),
+        sa.Column("acknowledged_by", sa.String(length=320), nullable=True),
         sa.CheckConstraint(
             "sealed IS NULL OR state = 'current'", name=op.f("ck_tokens_sealed_only_while_current")
         ),
@@ -343,6 +347,14 @@ def upgrade() -> None:
     )
     op.create_index("uq_tokens_hash", "tokens", ["hash"], unique=True)
     op.create_index(
+        "uq_tokens_link_hash",
+        "tokens",
+        ["link_hash"],
+        unique=True,
+        postgresql_where=sa.text("link_hash IS NOT NULL"),
+        sqlite_where=sa.text("link_hash IS NOT NULL"),
+    )
+    op.create_index(
         "uq_tokens_one_current",
         "tokens",
         ["account_id", "tenant_id"],
@@ -372,6 +384,7 @@ def upgrade() -> None:
         sa.Column("cost", sa.Float(), nullable=False),
         sa.Column("concurrency", sa.Integer(), nullable=False),
         sa.Column("send_limit", sa.Float(), nullable=False),
+        sa.Column("most_in_digest", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("state", sa.String(40), nullable=False),
         sa.Column("paused_because", sa.String(length=500), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -510,6 +523,7 @@ def upgrade() -> None:
         sa.Column("action", sa.String(40), nullable=False),
         sa.Column("document", sa.String(length=1024), nullable=True),
         sa.Column("address", sa.String(length=320), nullable=True),
+        sa.Column("digest_id", sa.Uuid(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
@@ -567,6 +581,22 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'pending' AND place_id IS NOT NULL"),
         sqlite_where=sa.text("state = 'pending' AND place_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_recipient",
+        "deliveries",
+        ["lane_id", "destination"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND address IS NOT NULL"),
+        sqlite_where=sa.text("state = 'pending' AND address IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_deliveries_digest",
+        "deliveries",
+        ["digest_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('pending', 'sending') AND digest_id IS NOT NULL"),
+        sqlite_where=sa.text("state IN ('pending', 'sending') AND digest_id IS NOT NULL"),
     )
     op.create_index(
         "ix_deliveries_sending",

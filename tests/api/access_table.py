@@ -46,6 +46,9 @@ PUBLIC: dict[str, int] = {
     "GET /healthz": 200,
     "GET /readyz": 200,
     "GET /api/v1/verify": 401,
+    "GET /.well-known/jwks.json": 200,
+    "GET /.well-known/revoked-tokens": 200,
+    "GET /api/v1/forward-auth": 401,
     "GET /api/svc/v1/min-cli-version": 200,
     "GET /api/svc/v1/tenant-id": 200,
     "POST /api/svc/v1/oauth2/device-authorize": 404,
@@ -76,8 +79,10 @@ TABLE: dict[str, Row] = {
     ),
     "GET /api/svc/v1/virtual-accounts/{account_id}": Row(VIEWERS),
     "DELETE /api/svc/v1/virtual-accounts/{account_id}": Row(ADMINS),
+    "GET /api/svc/v1/virtual-accounts/{account_id}/uses": Row(VIEWERS),
     "GET /api/svc/v1/virtual-accounts/{account_id}/token": Row(ADMINS),
     "POST /api/svc/v1/virtual-accounts/{account_id}/regenerate-token": Row(ADMINS),
+    "POST /api/svc/v1/virtual-accounts/{account_id}/acknowledge": Row(ADMINS),
     "POST /api/svc/v1/virtual-accounts/{account_id}/sync-to-secret-store": Row(
         "403 403 403 403 409 409"  # it has no store
     ),
@@ -146,6 +151,7 @@ TABLE: dict[str, Row] = {
     "GET /api/v1/integrations": Row(EVERYBODY),  # those that one may read or use
     "GET /api/v1/integrations/{integration_id}": Row(VIEWERS),
     "POST /api/v1/integrations/{integration_id}/check": Row(ADMINS),
+    "POST /api/svc/v1/integrations/{integration_id}/test": Row(ADMINS),
     "GET /api/svc/v1/secret-groups": Row(EVERYBODY),  # those that one may read
     "POST /api/svc/v1/secret-groups": Row(
         ADMINS, ADMINS_INVALID, body={"name": "{fresh}", "integrationId": "{secret_store}"}
@@ -162,6 +168,8 @@ TABLE: dict[str, Row] = {
     ),
     "GET /api/svc/v1/secrets/{secret_id}": Row(VIEWERS),
     "DELETE /api/svc/v1/secrets/{secret_id}": Row(ADMINS),
+    # Other people's tokens, asked about by gateways.
+    "POST /api/v1/introspect": Row(ADMINS, body={"token": "tfy_vat_nobodys"}),
     # The tenant.
     "GET /api/svc/v1/settings/security": Row(ADMINS),
     "PUT /api/svc/v1/settings/security": Row(ADMINS),

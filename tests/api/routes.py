@@ -9,9 +9,12 @@ from typing import Any, cast
 import httpx
 
 from api.app import create_app
+from core.clock import HostClock
 from core.settings import Settings
 from services.runtime import Runtime
 from tests.api.access_table import PUBLIC, TABLE
+
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Route:
     path: str
     body: Any
     query: dict[str, str]
+    is_form: bool = False
 
     @property
     def needs(self) -> set[str]:
@@ -35,7 +39,7 @@ class Route:
         return http.request(
             self.method,
             _filled(self.path, names),
-            json=_filled(self.body, names),
+            **{"data" if self.is_form else "json": _filled(self.body, names)},
             params=_filled(self.query, names),
             headers={"Authorization": f"Bearer {token}"} if token else None,
         )
@@ -47,7 +51,8 @@ class Route:
 @cache
 def described() -> dict[str, Any]:
     """The OpenAPI document, of an application over nothing."""
-    return create_app(cast("Runtime", SimpleNamespace(settings=Settings()))).openapi()
+    nothing = SimpleNamespace(settings=Settings(), clock=HostClock())
+    return create_app(cast("Runtime", nothing)).openapi()
 
 
 def routes() -> list[Route]:
@@ -62,15 +67,16 @@ def all_routes() -> list[Route]:
         for method, operation in operations.items():
             row = TABLE.get(f"{method.upper()} {path}")
             body = row.body if row and row.body else _least_body(document, operation)
-            found.append(Route(method.upper(), path, body, row.query if row else {}))
+            is_form = _FORM in operation.get("requestBody", {}).get("content", {})
+            found.append(Route(method.upper(), path, body, row.query if row else {}, is_form))
     return found
 
 
 def _least_body(document: dict[str, Any], operation: dict[str, Any]) -> Any:
     if "requestBody" not in operation:
         return None
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    return _least(document, schema)
+    (content,) = operation["requestBody"]["content"].values()
+    return _least(document, content["schema"])
 
 
 def _least(document: dict[str, Any], schema: dict[str, Any]) -> Any:

@@ -76,7 +76,11 @@ def test_a_persons_token_has_a_user_name_and_may_have_no_end(
     assert "exp" not in said
 
 
-@pytest.mark.parametrize("asked", ["x", "tfy_vat_short", mint(TokenKind.PERSONAL).reveal(), "ö"])
+@pytest.mark.parametrize(
+    "asked",
+    ["x", "tfy_vat_short", mint(TokenKind.PERSONAL).reveal(), "ö"],
+    ids=["garbage", "short", "unknown", "foreign"],
+)
 def test_whatever_else_it_is_it_is_not_active(asking: Gateway, caller: str, asked: str):
     answer = ask(asking, caller, asked)
 

@@ -47,7 +47,8 @@ def test_the_document_says_how_to_log_in():
 
 @pytest.mark.parametrize("call", OPERATIONS)
 def test_a_call_asks_for_a_bearer_token_unless_it_is_public(call: str):
-    is_open = call in PUBLIC and call != "GET /api/v1/verify"
+    asked = {"GET /api/v1/verify", "GET /api/v1/forward-auth"}
+    is_open = call in PUBLIC and call not in asked
 
     assert OPERATIONS[call].get("security", []) == ([] if is_open else [{"bearer": []}])
 
@@ -90,7 +91,10 @@ def test_calls_are_refused_as_their_kind_is():
 
     assert statuses("GET /healthz") == ["200"]
     assert statuses("GET /readyz") == ["200", "503"]
-    assert statuses("GET /api/v1/verify") == ["200", "401", "429", "503"]
+    assert statuses("GET /api/v1/verify") == ["200", "401", "403", "422", "429", "503"]
+    assert statuses("POST /api/v1/introspect") == (
+        ["200", "401", "403", "413", "422", "429", "503"]
+    )
     assert statuses(f"GET {accounts}") == ["200", "401", "403", "422", "429", "503"]
     assert statuses(f"PUT {accounts}") == (
         ["200", "401", "403", "404", "409", "412", "413", "422", "429", "503"]

@@ -25,6 +25,7 @@ AT_FIRST = {
     "sessionLength": "12h",
     "patLongestLife": None,
     "patMostPerUser": None,
+    "jwtAlgorithm": "EdDSA",
 }
 
 
@@ -93,6 +94,8 @@ def test_settings_that_are_so_already_write_nothing(change: Callable[..., Any], 
         ({"patLongestLife": "23h"}, "patLongestLife"),
         ({"patMostPerUser": -1}, "patMostPerUser"),
         ({"patMostPerUser": 2**40}, "patMostPerUser"),
+        ({"jwtAlgorithm": "HS256"}, "jwtAlgorithm"),
+        ({"jwtAlgorithm": None}, "jwtAlgorithm"),
         ({"existing": "forget"}, "existing"),
     ],
 )

@@ -124,6 +124,7 @@ def test_limits_are_shown_as_they_are_and_changed_as_they_are_given(keyturn: Key
         "session_length": "12h",
         "pat_longest_life": None,
         "pat_most_per_user": None,
+        "jwt_algorithm": "EdDSA",
     }
     assert changed == before | {"smallest_interval": "1d12h", "max_hold": "2d"}
     assert "smallest_interval  1d12h" in keyturn.said("tenants", "limits")

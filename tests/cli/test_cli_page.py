@@ -7,7 +7,7 @@ from cli import output
 from tests.support.command import commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-ROWS = dict(re.findall(r"^\| `keyturn ([a-z ]*[a-z])(.*?)` \|", PAGE, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `keyturn ([a-z -]*[a-z])(.*?)` \|", PAGE, re.MULTILINE))
 # What the page says once for all commands.
 COMMON = {"--data-dir", "--tenant"}
 

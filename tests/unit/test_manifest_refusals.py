@@ -108,7 +108,7 @@ def test_a_manifest_without_a_name_is_refused():
     ("field", "value", "message"),
     [
         ("type", "team", "type: Input should be 'virtual-account'"),
-        ("token_type", "jwt", "token_type: Input should be 'opaque'"),
+        ("token_type", "jws", "token_type: Input should be 'opaque' or 'jwt'"),
         ("permissions", [], "permissions: List should have at least 1 item after validation"),
         ("permissions", {}, "permissions: Input should be a valid list"),
         ("permissions", [{}], "permissions.0.resource_fqn: Field required"),

@@ -16,7 +16,7 @@ from core.events import SEVERITY, TOLD, EventType
 from notifiers.base import Notice
 from notifiers.ms_teams import TeamsWebhookNotifier
 from notifiers.teams_card import MOST_BYTES, message
-from notifiers.words import _LABELS
+from notifiers.texts import LABELS
 from tests.support.lending import lent
 from tests.support.teams_double import TeamsDouble
 
@@ -111,7 +111,7 @@ def test_a_link_that_is_none_makes_no_button():
 @given(
     event=st.sampled_from(sorted(TOLD)),
     facts=st.dictionaries(
-        st.sampled_from(["account", *_LABELS]),
+        st.sampled_from(["account", *LABELS]),
         st.text(max_size=400) | st.text(alphabet="🔑\\\"'`*_[]()<>&", min_size=200, max_size=400),
     ),
     tenant=st.text(max_size=300),
@@ -125,10 +125,10 @@ def test_every_card_keeps_within_the_limit_and_is_json(event, facts, tenant):
 
 
 def test_figures_that_do_not_fit_are_left_out_and_the_rest_stays():
-    facts = dict.fromkeys(_LABELS, '\\"' * 5_000)
+    facts = dict.fromkeys(LABELS, '\\"' * 5_000)
     told = noticed(facts={**facts, "account": "🔑" * 5_000}, link="https://x/" + "é" * 10)
 
-    large = noticed(facts={**facts, **dict.fromkeys(_LABELS, "🔑" * 5_000)})
+    large = noticed(facts={**facts, **dict.fromkeys(LABELS, "🔑" * 5_000)})
 
     assert len(message(told)) <= MOST_BYTES
     assert len(message(large)) <= MOST_BYTES

@@ -145,7 +145,16 @@ def test_good_news_that_stops_half_way_is_told_whole_the_next_time(pagerduty):
     assert [it["payload"]["custom_details"]["Notice"] for it in pagerduty.changes] == [str(end.key)]
 
 
-@pytest.mark.parametrize("event", sorted(EventType))
+def test_a_test_opens_an_alert_and_ends_it(pagerduty):
+    answer = notifier(pagerduty).send(notice(EventType.CHANNEL_TESTED), "", PORTS)
+
+    [alert] = pagerduty.alerts
+    assert not alert.is_open
+    assert alert.events[0]["payload"]["severity"] == "info"
+    assert answer == "PagerDuty has accepted it (2 events)"
+
+
+@pytest.mark.parametrize("event", sorted(set(EventType) - {EventType.CHANNEL_TESTED}))
 def test_only_what_needs_a_human_makes_an_alert(pagerduty, event):
     notifier(pagerduty).send(notice(event), "", PORTS)
 
@@ -171,7 +180,7 @@ def test_an_alert_says_how_bad_it_is_where_and_what_to_do(pagerduty):
     (event,) = pagerduty.alerts[0].events
     details = event["payload"].pop("custom_details")
     assert event["payload"] == {
-        "summary": "Sending to hashicorp/vault is paused: 403 denied",
+        "summary": "Sending to acme:hashicorp:main:secret-store:vault is paused: 403 denied",
         "source": "acme",
         "timestamp": "2026-03-02T09:00:00+00:00",
         "severity": "critical",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.tokens import Token, TokenKind, mint, recognise, without_tokens
 
 GOOD = "tfy_vat_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg2wvuXu"
+MINTED = [kind for kind in TokenKind if kind is not TokenKind.JWT]
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
@@ -26,7 +27,7 @@ def test_a_personal_token_has_a_prefix_of_its_own():
     assert mint(TokenKind.PERSONAL).reveal().startswith("tfy_pat_")
 
 
-@pytest.mark.parametrize("kind", list(TokenKind))
+@pytest.mark.parametrize("kind", MINTED)
 def test_every_token_is_57_letters_and_digits_with_two_underscores(kind: TokenKind):
     text = mint(kind).reveal()
 
@@ -34,7 +35,7 @@ def test_every_token_is_57_letters_and_digits_with_two_underscores(kind: TokenKi
     assert set(text[8:]) <= set(BASE62)
 
 
-@pytest.mark.parametrize("kind", list(TokenKind))
+@pytest.mark.parametrize("kind", MINTED)
 def test_a_minted_token_is_recognised(kind: TokenKind):
     token = mint(kind)
 

@@ -115,6 +115,15 @@ def test_what_a_failed_store_needs_depends_on_whether_it_is_retried():
     assert by_hand.startswith("It will not be retried")
 
 
+def test_a_copy_that_cannot_be_removed_is_said_so():
+    told = notice(EventType.SYNC_FAILED, cause="removed", path="ci/bot", error="locked")
+    gone = notice(EventType.SYNC_RECOVERED, cause="removed", path="ci/bot")
+
+    assert headline(told) == "ci: its copy could not be removed from ci/bot: locked"
+    assert next_step(told).endswith("its token may still work: remove it there by hand.")
+    assert headline(gone) == "ci: its copy has been removed from ci/bot"
+
+
 def test_figures_are_labelled_in_a_fixed_order_and_the_unknown_is_left_out():
     facts = {
         "by": "ann",
@@ -125,7 +134,7 @@ def test_figures_are_labelled_in_a_fixed_order_and_the_unknown_is_left_out():
         "error": None,
     }
 
-    told = figures(facts)
+    told = figures(notice(EventType.TOKEN_ROTATED, **facts))
 
     assert told == [
         ("Generations", "3, 4"),
@@ -150,7 +159,7 @@ def test_a_moment_is_told_in_utc_and_to_the_second_only_if_it_needs_one():
 
 
 def test_a_value_that_only_looks_like_a_moment_stays_as_it_is():
-    told = figures({"grace_until": "2026-13-99T09:00:00Z"})
+    told = figures(notice(EventType.TOKEN_ROTATED, grace_until="2026-13-99T09:00:00Z"))
 
     assert told == [("Old token works until", "2026-13-99T09:00:00Z")]
 
@@ -173,6 +182,7 @@ def test_text_that_is_too_long_ends_in_an_ellipsis():
         ("a \t  b", "a b"),
         ("half \ud800 of it", "half of it"),
         (TOKEN, "tfy_vat_***"),
+        (TOKEN + TOKEN, "tfy_vat_***"),
         (7, "7"),
     ],
 )
@@ -190,7 +200,7 @@ def test_a_line_has_no_control_characters_and_no_tokens(given_, line):
 def test_whatever_the_facts_are_the_words_are_one_short_printable_line(event, facts):
     told = Notice(UUID(int=1), event, SEVERITY[event], AT, "acme", facts, "")
 
-    said = [headline(told), title(told), *(text for figure in figures(facts) for text in figure)]
+    said = [headline(told), title(told), *(text for figure in figures(told) for text in figure)]
 
     assert all(text.isprintable() and len(text) <= 400 for text in said)
     assert headline(told)

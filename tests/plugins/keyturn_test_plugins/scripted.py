@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from core.ids import Mark
 from core.plugins import Pace, Ports
-from notifiers.base import Notice, Notifier
+from notifiers.base import MOST_IN_DIGEST, Digest, Notice, Notifier
 from sinks.base import Copy, Held, Removal, Sink
 
 Step = Exception | Callable[[], None] | None
@@ -21,6 +21,7 @@ class Store:
     held: dict[str, tuple[Mark, str]] = field(default_factory=dict)
     puts: list[tuple[str, Mark]] = field(default_factory=list)
     notices: list[tuple[Notice, str]] = field(default_factory=list)
+    digests: list[tuple[Digest, str]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     at_path: dict[str, Exception] = field(default_factory=dict)
     always: Step = None
@@ -82,11 +83,15 @@ class ScriptedSink(Sink):
     concurrency: int = 4
     send_limit: float = 10.0
     quota: str | None = None
+    first_cost: float | None = None
 
     @property
     def pace(self) -> Pace:
         return Pace(
-            per_second=self.per_second, concurrency=self.concurrency, send_limit=self.send_limit
+            per_second=self.per_second,
+            concurrency=self.concurrency,
+            send_limit=self.send_limit,
+            first_cost=self.first_cost,
         )
 
     def quota_key(self, address: str) -> str | None:
@@ -132,6 +137,7 @@ class ScriptedNotifier(Notifier):
     kind: ClassVar[str] = "scripted"
     provider: ClassVar[str] = "custom"
     title: ClassVar[str] = "A channel in memory"
+    most_in_digest: ClassVar[int] = MOST_IN_DIGEST
 
     store: str
 
@@ -143,6 +149,14 @@ class ScriptedNotifier(Notifier):
         try:
             place.enter(address)
             place.notices.append((notice, address))
+        finally:
+            place.leave()
+
+    def send_digest(self, digest: Digest, address: str, ports: Ports) -> None:
+        place = store(self.store)
+        try:
+            place.enter(address)
+            place.digests.append((digest, address))
         finally:
             place.leave()
 
