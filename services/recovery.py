@@ -84,9 +84,7 @@ def _forget(session: Session, tenant_id: UUID) -> list[str]:
     """What was sealed cannot be read: sends wait for somebody to enter it again."""
     for model in (ProviderAccount, Integration, SecretVersion):
         session.execute(update(model).where(model.tenant_id == tenant_id).values(sealed=LOST))
-    session.execute(
-        update(SigningKey).where(SigningKey.tenant_id == tenant_id).values(sealed=None)
-    )
+    session.execute(update(SigningKey).where(SigningKey.tenant_id == tenant_id).values(sealed=None))
     session.execute(
         update(Integration)
         .where(Integration.tenant_id == tenant_id)

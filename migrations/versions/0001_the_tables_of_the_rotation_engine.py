@@ -57,7 +57,7 @@ def upgrade() -> None:
         sa.Column("at", instant(), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'sync.drifted', 'copy.kept', 'check.requested', 'lane.paused', 'lane.resumed', 'clock.jumped', 'user.invited')",
+            "type IN ('account.created', 'account.deleted', 'account.expired', 'token.rotated', 'token.revoked', 'token.expired', 'token.grace_ending', 'token.grace_held', 'token.hold_exhausted', 'rotation.waiting', 'rotation.failed', 'copy.requested', 'sync.failed', 'sync.recovered', 'sync.drifted', 'copy.kept', 'check.requested', 'lane.paused', 'lane.resumed', 'clock.jumped', 'user.invited', 'channel.tested')",
             name=op.f("ck_events_type"),
         ),
         sa.PrimaryKeyConstraint("id", "tenant_id", name=op.f("pk_events")),

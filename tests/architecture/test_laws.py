@@ -32,7 +32,7 @@ BREACHES = [
     Breach(
         1,
         "services/outbox.py",
-        ".values(wake_at=self.now)",
+        ".values(wake_at=moment)",
         ".values(wake_at=Lane.wake_at)",
         "tests/integration/test_workers.py::test_losing_every_bell_loses_nothing[sqlite]",
     ),

@@ -7,7 +7,8 @@ from cli import output
 from tests.support.command import commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
-ROWS = dict(re.findall(r"^\| `keyturn ([a-z -]*[a-z])(.*?)` \|", PAGE, re.MULTILINE))
+WORD = "[a-z]+(?:-[a-z]+)*"
+ROWS = dict(re.findall(rf"^\| `keyturn ({WORD}(?: {WORD})*)(.*?)` \|", PAGE, re.MULTILINE))
 # What the page says once for all commands.
 COMMON = {"--data-dir", "--tenant"}
 

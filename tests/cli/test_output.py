@@ -25,6 +25,12 @@ COMMANDS = [
     "accounts create ci-bot",
     "accounts show ci-bot",
     "accounts stores ci-bot",
+    "accounts uses ci-bot",
+    "accounts acknowledge ci-bot",
+    "signing-keys list",
+    "signing-keys rotate",
+    "channels list",
+    "channels test chat --to ops",
     "accounts rotate ci-bot",
     "accounts rotate ci-bot --grace 1h",
     "accounts revoke ci-bot --generation 1 --yes",
@@ -48,6 +54,7 @@ WITHOUT_JSON = [
 # These print one when asked, run until they are told to end, or are proved word by word elsewhere.
 OTHERS = {
     "accounts token",
+    "exec",
     "keys new",
     "up",
     "api",
@@ -63,10 +70,11 @@ WILD = "[red]\x1b[31m\x1b]0;owned\x07\r\u202e:key:\\"
 def busy(
     keyturn: Keyturn, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Keyturn:
-    """With an account, a store and a lane in trouble, and a manifest where it is said."""
+    """With an account, a store and a lane in trouble, a channel and a manifest."""
     (tmp_path / "bot.yaml").write_text("type: virtual-account\nname: bot\n")
     monkeypatch.chdir(tmp_path)
     fqn, store = world.store()
+    world.channel()
     store.fail(DestinationRefused(f"refused by {WILD}"))
     world.create("ci-bot", auto_rotate=HOURLY, secret_store_config=stored(fqn))
     world.drain()

@@ -30,6 +30,7 @@ def test_all_is_well_where_everything_answers_and_a_worker_lives(world: World):
         "clock",
         "processes",
         "rotation",
+        "notice texts",
         "acme:custom:vault-account:secret-store:vault",
     ]
 

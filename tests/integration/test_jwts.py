@@ -7,47 +7,22 @@ import jwt
 import pytest
 
 from core.errors import InvalidInput, Transient
-from core.jwks import new_pair, open_private
 from core.tokens import Token
-from models import SigningKey, TokenRow, TokenState, VirtualAccount
-from services import account_life, housekeeping, recovery, signing, tokens
+from services import account_life, tokens
 from services.revocations import revoked_jwts
-from services.signing import published_keys, rotate_signing_key
 from services.tenants import set_limits
+from tests.support.jwts import (
+    ISSUER,
+    checked,
+    claims,
+    current,
+    ends,
+    issued,
+    jwt_key,
+    kid_of,
+    listed,
+)
 from tests.support.world import HOURLY, World, stored
-
-ISSUER = "http://127.0.0.1:8400"
-
-
-def issued(world: World, name: str = "ci-bot", **manifest: Any) -> tuple[VirtualAccount, Token]:
-    return world.create(name, token_type="jwt", **({"auto_rotate": HOURLY} | manifest))
-
-
-def claims(token: Token) -> dict[str, Any]:
-    """What it says, unchecked."""
-    return jwt.decode(token.reveal(), options={"verify_signature": False})
-
-
-def checked(world: World, token: Token) -> dict[str, Any]:
-    """What it says, as an offline verifier checks it by the published keys."""
-    keys = jwt.PyJWKSet.from_dict({"keys": published_keys(world.runtime)})
-    kid = jwt.get_unverified_header(token.reveal())["kid"]
-    options = {"verify_exp": False, "verify_iat": False}
-    return jwt.decode(
-        token.reveal(), keys[kid], algorithms=["EdDSA", "RS256"], options=options, issuer=ISSUER
-    )
-
-
-def ends(token: Token) -> datetime:
-    return datetime.fromtimestamp(claims(token)["exp"], UTC)
-
-
-def current(world: World, account: VirtualAccount) -> Token:
-    return tokens.read_token(world.runtime, world.admin, account.id)
-
-
-def listed(world: World) -> set[str]:
-    return {str(one.id) for one in revoked_jwts(world.runtime)}
 
 
 def test_a_jwt_says_what_the_public_command_line_reads(world: World):
@@ -331,129 +306,3 @@ def test_opaque_tokens_are_not_listed(world: World):
     tokens.revoke_all(world.runtime, world.admin, account.id)
 
     assert listed(world) == set()
-
-
-def test_a_new_key_is_published_before_it_signs(world: World):
-    account, first = issued(world)
-
-    made = rotate_signing_key(world.runtime, world.admin)
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-    before = kid_of(current(world, account))
-    world.clock.pass_(minutes=10)
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-    after = kid_of(current(world, account))
-
-    assert (made.state, before, after) == ("coming", kid_of(first), made.kid)
-    assert {key["kid"] for key in published_keys(world.runtime)} == {before, after}
-
-
-def test_a_new_key_can_sign_at_once(world: World):
-    account, _ = issued(world)
-    world.clock.pass_(seconds=1)
-
-    made = rotate_signing_key(world.runtime, world.admin, at_once=True)
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-
-    assert made.state == "signing"
-    assert kid_of(current(world, account)) == made.kid
-
-
-def test_a_key_is_turned_by_age(world: World):
-    interval = {**HOURLY, "interval": "60d"}
-    account, first = issued(world, auto_rotate=interval)
-    world.clock.pass_(days=90)
-
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-    at_age = kid_of(current(world, account))
-    world.clock.pass_(minutes=10)
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-
-    assert at_age == kid_of(first)
-    assert kid_of(current(world, account)) != at_age
-    assert len(published_keys(world.runtime)) == 2
-
-
-def test_an_old_key_is_published_until_the_last_token_it_signed_is_past_its_exp(world: World):
-    account, old = issued(world)
-    world.clock.pass_(seconds=1)
-    rotate_signing_key(world.runtime, world.admin, at_once=True)
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-    new = kid_of(current(world, account))
-
-    world.clock.pass_(hours=2)
-    housekeeping.prune(world.runtime)
-    while_valid = [key["kid"] for key in published_keys(world.runtime)]
-    (closed,) = world.rows(SigningKey, SigningKey.kid == kid_of(old))
-    world.clock.pass_(hours=3)
-    housekeeping.prune(world.runtime)
-
-    assert kid_of(old) in while_valid
-    assert closed.sealed is None
-    assert [key["kid"] for key in published_keys(world.runtime)] == [new]
-
-
-def test_the_private_halves_are_sealed(world: World):
-    issued(world)
-
-    (key,) = world.rows(SigningKey)
-
-    assert set(key.public) == {"kty", "crv", "x", "use", "alg", "kid"}
-    opened = world.runtime.keyring.open("signing_keys", key.tenant_id, key.id, key.sealed)
-    assert opened not in key.sealed
-
-
-def test_who_lost_the_master_key_signs_with_a_new_key(world: World):
-    account, _ = issued(world)
-
-    world.runtime.database.write(lambda session: recovery._forget(session, world.tenant_id))
-    tokens.rotate_account(world.runtime, world.admin, account.id)
-
-    assert len(world.rows(SigningKey)) == 2
-    assert world.works(current(world, account))
-
-
-def test_turning_a_signing_key_is_audited(world: World):
-    made = signing.rotate_signing_key(world.runtime, world.admin)
-
-    assert [key.kid for key in signing.list_signing_keys(world.runtime, world.admin)] == [made.kid]
-
-
-def test_a_key_that_does_not_open_stops_its_tenant_alone(world: World):
-    account, _ = issued(world)
-    plain, _ = world.create("plain-bot", auto_rotate=HOURLY)
-    spoil(world)
-    world.clock.pass_(hours=1)
-
-    done = world.rotate()
-
-    assert (done.turned, done.failed) == (1, 1)
-    assert world.fresh(account).generation == 1
-    assert world.fresh(plain).generation == 2
-    assert len(world.told("rotation.failed")) == 1
-
-
-def test_only_jwts_have_a_signing_key(world: World):
-    issued(world)
-    world.create("plain-bot", auto_rotate=HOURLY)
-
-    rows = world.rows(TokenRow)
-
-    assert sorted(row.is_jwt for row in rows) == [False, True]
-    assert {row.state for row in rows} == {TokenState.CURRENT}
-
-
-def kid_of(token: Token) -> str:
-    kid: str = jwt.get_unverified_header(token.reveal())["kid"]
-    return kid
-
-
-def jwt_key() -> Any:
-    return open_private(new_pair("EdDSA")[0])
-
-
-def spoil(world: World) -> None:
-    def use_case(session: Any) -> None:
-        for key in session.query(SigningKey):
-            key.sealed = key.sealed[:-1] + bytes([key.sealed[-1] ^ 1])
-
-    world.runtime.database.write(use_case)

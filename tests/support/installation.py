@@ -88,6 +88,7 @@ class Installation:
             "KEYTURN_AMBIENT_CREDENTIALS": "true",
             "KEYTURN_ALLOWED_NETWORKS": "127.0.0.0/8, ::1",
             "KEYTURN_TICK": "0.2s",
+            "KEYTURN_DIGEST_WINDOW": "0s",
             "KEYTURN_LOG_JSON": "true",
             "KEYTURN_PUBLIC_URL": self.url,
             **settings,

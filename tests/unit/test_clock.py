@@ -139,7 +139,7 @@ def test_waiting_for_a_moment_ahead_waits_that_long():
 
 @pytest.mark.law(13)
 def test_a_hosts_stepped_wall_clock_moves_the_host_clock_but_not_an_anchored_one():
-    with freeze_time(NOON, ignore=["truefoundry_sdk"]) as wall:
+    with freeze_time(NOON, ignore=["truefoundry_sdk", "kubernetes"]) as wall:
         boot = Boot()
         host, anchored = HostClock(), AnchoredClock(HostClock().now(), boot)
 
