@@ -16,6 +16,9 @@ BIN = Path(sys.executable).parent
 SMALL = [str(BIN / "keyturn-exec")]
 LARGE = [str(BIN / "keyturn"), "exec"]
 
+# A shell that starts the tests in the background has them ignore these.
+_HEARING = ["/usr/bin/env", "--default-signal=INT,QUIT"]
+
 # Writes down each thing that happens to it, a line of JSON each; signals are codes to end with,
 # but for those that it only takes note of.
 _PROGRAM = """
@@ -81,7 +84,7 @@ def running(
     script.write_text(_PROGRAM)
     log.touch()
     process = subprocess.Popen(
-        [*command, *options, "--", sys.executable, str(script), str(log), notes],
+        [*_HEARING, *command, *options, "--", sys.executable, str(script), str(log), notes],
         env=own_environment() | dict(environment or {}),
         stdin=stdin,
         stdout=subprocess.PIPE,

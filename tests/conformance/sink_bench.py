@@ -177,6 +177,10 @@ class ServiceBench(Bench):
     def stop(self) -> None:
         self.double.stop()
 
+    def sink(self, **changed: Any) -> Sink:
+        """Patient, so that a stall of the machine that runs the tests is no store's failure."""
+        return super().sink(**{"timeout": 30.0, **changed})
+
     def finish(self) -> None:
         self.double.release()
         super().finish()

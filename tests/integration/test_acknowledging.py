@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +12,9 @@ from sqlalchemy import insert
 from core.errors import Forbidden, InvalidInput
 from core.events import EventType
 from core.roles import NOTHING
-from models import AuditRow, Event, TokenState, TokenUse, VirtualAccount
+from models import AuditRow, TokenState, TokenUse, VirtualAccount
 from services.acknowledging import acknowledge, follow, look
-from tests.support.world import HOURLY, World, new_world, stored, told_by
+from tests.support.world import HOURLY, World, stored, told_by
 
 ENDS = {**HOURLY, "ack_ends_grace": True}
 LINK = re.compile(r"http://127\.0\.0\.1:8400/acknowledge\?token=(tfy_ack_[0-9A-Za-z]+)")
@@ -309,19 +308,3 @@ def test_a_held_token_is_still_told_of_after_it_was_acknowledged(
 
     assert world.told("token.grace_ending") == []
     assert len(world.told("token.grace_held")) == 1
-
-
-def test_in_a_digest_no_link_stands(tmp_path: Path):
-    url = f"sqlite:///{tmp_path / 'keyturn.db'}"
-    with new_world(url, tmp_path / "files", digest_window="60s") as world:
-        fqn, heard = world.channel()
-        for number in range(2):
-            world.create(f"bot-{number}", auto_rotate=HOURLY, notification_target=told_by(fqn))
-        world.clock.pass_(hours=1)
-        world.rotate()
-        world.clock.pass_(seconds=60)
-        world.drain()
-
-        ((digest, _),) = heard.digests
-        assert len(digest.notices) == 2
-        assert len(world.rows(Event, Event.type == EventType.TOKEN_ROTATED)) == 2
