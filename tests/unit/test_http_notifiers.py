@@ -143,6 +143,7 @@ def test_no_library_writes_the_address_into_a_log(receiver, caplog):
 
 def test_what_others_say_through_the_same_library_is_written_as_before(receiver, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")  # which Keyturn's own log set-up quietens
     hook(receiver.webhook_url).send(NOTICE, "", PORTS)
 
     PORTS.dialer.session().get(f"{receiver.url}/others", timeout=5)
