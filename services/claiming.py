@@ -180,7 +180,7 @@ def _claimable(lane: Lane, clause: Any, most: int) -> Any:
         Delivery.document.is_(None),
         Delivery.document.not_in(other),
     )
-    return selection(lane, clause, free).order_by(Delivery.due_at).limit(most)
+    return selection(lane, clause, free).order_by(Delivery.priority, Delivery.due_at).limit(most)
 
 
 def _take(session: Session, messages: Sequence[Claimed], *, leased_until: datetime) -> None:

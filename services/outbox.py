@@ -27,7 +27,7 @@ from services import bulk
 
 Facts = Mapping[str, Any]
 
-_PRIORITY = {Severity.CRITICAL: Priority.BREAK_GLASS}
+_PRIORITY = {Severity.CRITICAL: Priority.BREAK_GLASS, Severity.WARNING: Priority.MANUAL}
 
 
 class Recipient(Protocol):
