@@ -8,7 +8,7 @@ from truefoundry_sdk.types import AwsParameterStore
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
-from sinks.aws_parameter_store import ParameterStoreSink
+from sinks.aws.parameter_store import ParameterStoreSink
 from sinks.base import Removal
 from tests.conformance.aws_bench import ParameterStoreBench
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
