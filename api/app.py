@@ -11,6 +11,7 @@ from api import (
     health,
     integrations,
     manifests,
+    metrics,
     personal_access_tokens,
     places,
     published,
@@ -70,6 +71,7 @@ def create_app(runtime: Runtime) -> Service:
     for router in (
         documents.router,
         health.router,
+        metrics.router,
         verify.router,
         published.router,
         users.router,
