@@ -118,7 +118,7 @@ def guarded(tmp_path: Path) -> Iterator[httpx.Client]:
     with (
         new_world(url, tmp_path / "files", metrics_token=SECRET) as world,
         serving(create_app(world.runtime)) as address,
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=30) as http,
     ):
         yield http
 
@@ -138,7 +138,7 @@ def empty_token(tmp_path: Path) -> Iterator[httpx.Client]:
     with (
         new_world(url, tmp_path / "files", metrics_token="") as world,
         serving(create_app(world.runtime)) as address,
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=30) as http,
     ):
         yield http
 
@@ -157,7 +157,7 @@ def test_of_a_database_that_is_away_only_that_is_said(tmp_path: Path):
         Postgres(own=True) as postgres,
         new_world(postgres.create_database("keyturn"), tmp_path / "files") as world,
         serving(create_app(world.runtime)) as address,
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=30) as http,
     ):
         postgres.stop()
 

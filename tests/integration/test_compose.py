@@ -136,11 +136,11 @@ class Stack:
 
 
 @pytest.fixture
-def stack(postgres_url, redis_server, tmp_path):
+def stack(empty_postgres_url, redis_server, tmp_path):
     client = redis.Redis.from_url(redis_server.url)
     client.flushall()
     client.close()
-    return Stack(postgres_url, redis_server.url, tmp_path, free_port())
+    return Stack(empty_postgres_url, redis_server.url, tmp_path, free_port())
 
 
 @pytest.fixture
