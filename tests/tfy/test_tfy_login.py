@@ -50,7 +50,7 @@ def test_a_person_logs_in_by_a_code_that_is_approved_elsewhere(
 
     with tfy.started("login", "--host", tfy.server) as run:
         assert run.stdout is not None
-        code = re.search("approve the code ([A-Z-]{9}) within", run.stdout.readline())
+        code = re.search("approve the code ([A-Z-]{9}) at", run.stdout.readline())
         assert code is not None
         approved = anybody.post(
             "/api/v1/device/approve", json={"userCode": code[1]}, headers=ann.bearer

@@ -1,0 +1,112 @@
+// What a page does by itself. Everything works without it; nothing here makes HTML of data.
+
+const said = document.getElementById("said");
+const dialog = document.getElementById("dialog");
+
+function say(words) {
+  said.textContent = "";
+  requestAnimationFrame(() => (said.textContent = words));
+}
+
+// Buttons that copy. Where the clipboard is closed to us, the text is selected instead.
+async function copy(button) {
+  const text = document.querySelector(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(text.textContent.trim());
+    button.querySelector("span").textContent = "Copied";
+    say("Copied");
+  } catch {
+    getSelection().selectAllChildren(text);
+    say("Selected: press Control and C to copy");
+  }
+}
+
+function prepare(root) {
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+  if (dialog.open && event.target.closest("[data-close]")) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+
+// Questions: their page's form is shown in the dialog.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target === dialog && !dialog.open) dialog.showModal();
+  prepare(event.target);
+});
+document.addEventListener("htmx:responseError", (event) => {
+  const asked = event.detail.requestConfig;
+  if (asked.verb === "get" && event.detail.target === dialog) location.assign(asked.path);
+});
+dialog.addEventListener("close", () => dialog.replaceChildren());
+
+// Moments stay true while a page is open.
+const UNITS = [
+  ["year", 31536000],
+  ["month", 2592000],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+function apart(seconds) {
+  for (const [name, unit] of UNITS) {
+    if (seconds >= unit) {
+      const count = Math.round(seconds / unit);
+      return `${count} ${name}${count === 1 ? "" : "s"}`;
+    }
+  }
+  return "a moment";
+}
+
+const skew = Date.parse(document.documentElement.dataset.now ?? "") - Date.now() || 0;
+setInterval(() => {
+  for (const time of document.querySelectorAll("time[title]")) {
+    const away = (Date.parse(time.dateTime) - Date.now() - skew) / 1000;
+    time.textContent = away > 0 ? `in ${apart(away)}` : `${apart(-away)} ago`;
+  }
+}, 15000);
+
+// Live pages: the server says that something has changed, the page asks for its parts anew.
+// Not while somebody answers a question or writes, and not in a tab that nobody sees.
+let stream;
+let waits = false;
+
+function refresh() {
+  const busy = dialog.open || document.activeElement?.closest("[data-live] form, [data-live] a, [data-live] button");
+  waits = Boolean(busy);
+  if (!busy) document.body.dispatchEvent(new Event("live"));
+}
+
+function listen() {
+  const about = document.querySelector("[data-listens]");
+  if (document.hidden || !about) {
+    stream?.close();
+    stream = undefined;
+  } else if (!stream) {
+    stream = new EventSource(about.dataset.listens);
+    stream.addEventListener("changed", refresh);
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && !stream) refresh();
+  listen();
+});
+document.addEventListener("focusout", () => setTimeout(() => waits && refresh(), 200));
+
+// What was done is said once: a reload does not say it again.
+const here = new URL(location.href);
+if (here.searchParams.has("done")) {
+  here.searchParams.delete("done");
+  history.replaceState(null, "", here);
+}
+
+prepare(document);
+listen();

@@ -1,0 +1,8 @@
+"""A tenant with a past: what the pictures in docs/console show, the same every time."""
+
+from tests.support.world import World
+
+
+def fill(world: World) -> dict[str, str]:
+    """Makes it; answers the names of things that pages are about."""
+    return {}
