@@ -6,6 +6,8 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import (
+    account_actions,
+    accounts,
     assets,
     device,
     elsewhere,
@@ -32,6 +34,8 @@ _SMALL = 1_000  # bytes, which are not worth compressing
 # Every page: what changes something is checked against forgery before it is looked at.
 PAGES = (
     overview.router,
+    accounts.router,
+    account_actions.router,
     sign_in.router,
     single_sign_on.router,
     welcome.router,

@@ -39,9 +39,11 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target === dialog && !dialog.open) dialog.showModal();
   prepare(event.target);
 });
-document.addEventListener("htmx:responseError", (event) => {
-  const asked = event.detail.requestConfig;
-  if (asked.verb === "get" && event.detail.target === dialog) location.assign(asked.path);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target === dialog && event.detail.xhr.responseText) {
+    event.detail.shouldSwap = true; // a refusal is told there, too
+    event.detail.isError = false;
+  }
 });
 dialog.addEventListener("close", () => dialog.replaceChildren());
 
@@ -72,6 +74,52 @@ setInterval(() => {
     time.textContent = away > 0 ? `in ${apart(away)}` : `${apart(-away)} ago`;
   }
 }, 15000);
+
+// Figures tell what is pointed at, or focused; the arrow keys go from one to the next.
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.hidden = true;
+tip.setAttribute("role", "tooltip");
+
+function show(about) {
+  const spot = about.getBoundingClientRect();
+  (document.querySelector("dialog[open]") ?? document.body).append(tip);
+  tip.textContent = about.dataset.tip;
+  tip.hidden = false;
+  const left = Math.min(spot.left + spot.width / 2 - tip.offsetWidth / 2, innerWidth - tip.offsetWidth - 8);
+  const above = spot.top - tip.offsetHeight - 8;
+  place(Math.max(left, 8), above > 8 ? above : spot.bottom + 8);
+}
+
+// Set through the object model, which the policy allows; a style attribute it would not.
+function place(left, top) {
+  tip.style.left = `${left}px`;
+  tip.style.top = `${top}px`;
+}
+
+for (const type of ["pointerover", "focusin"]) {
+  document.addEventListener(type, (event) => {
+    const about = event.target.closest?.("[data-tip]");
+    if (about) show(about);
+    else if (!document.activeElement?.matches("[data-tip]")) tip.hidden = true;
+  });
+}
+document.addEventListener("focusout", () => (tip.hidden = true));
+document.addEventListener("scroll", () => (tip.hidden = true), true);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") tip.hidden = true;
+  const figure = event.target.closest?.("[data-figure]");
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!figure || !step || !event.target.matches("[data-tip]")) return;
+  const all = [...figure.querySelectorAll("[data-tip]")];
+  const next = all[all.indexOf(event.target) + step];
+  if (next) {
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+});
 
 // Live pages: the server says that something has changed, the page asks for its parts anew.
 // Not while somebody answers a question or writes, and not in a tab that nobody sees.
