@@ -24,6 +24,7 @@ class Section:
 SECTIONS = (
     Section("Overview", "/", "overview"),
     Section("Virtual accounts", "/virtual-accounts", "account", "Access"),
+    Section("Personal access tokens", "/personal-access-tokens", "key", "Access"),
 )
 
 

@@ -17,5 +17,6 @@ TOLD: dict[str, str] = {
     "acknowledged": "Acknowledged: nobody is warned of older tokens' ends any more.",
     "paused": "Paused: nothing rotates on schedule until you resume it.",
     "resumed": "Resumed.",
+    "token-revoked": "The token is revoked.",
     "approved": "The login is approved. You can go back to your terminal.",
 }

@@ -47,6 +47,24 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 dialog.addEventListener("close", () => dialog.replaceChildren());
 
+// What is wrong with what is being written is told beside its field, too.
+function mark(form, found) {
+  for (const slot of form.querySelectorAll(".error")) slot.textContent = "";
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const wrong of found.querySelectorAll("[data-field]")) {
+    const field = form.elements.namedItem(wrong.dataset.field);
+    const slot = field?.closest?.(".field")?.querySelector(".error");
+    if (!slot) continue;
+    slot.textContent = wrong.textContent;
+    field.setAttribute("aria-invalid", "true");
+  }
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const found = event.target.querySelector("[data-errors]");
+  if (found) mark(document.getElementById("editor"), found);
+});
+
 // Moments stay true while a page is open.
 const UNITS = [
   ["year", 31536000],

@@ -67,17 +67,19 @@ def fill(world: World) -> dict[str, str]:
     )
     for number, (name, days, team) in enumerate(_OTHERS):
         _make(world, name, f"{days}d", team, stored(files, f"bots/{name}"), told_by(chat))
-        world.clock.pass_(minutes=17 * (number % 5))
-    _live(world, 36)
+        world.clock.pass_(minutes=number % 5)
+    world.drain()
+    _live(world, 58)
     vault.always = Transient("connection refused")
     _live(world, 9)
     vault.always = None
-    _live(world, 24)
+    _live(world, 5)
     _break(world, vault_fqn, told_by(chat))
     vault.at_path["secret/payments/webhooks"] = PlaceRefused("permission denied (403)")
     _live(world, 3)
     _use(world, hero)
-    return {"account": str(hero.id)}
+    (troubled,) = world.rows(VirtualAccount, VirtualAccount.name == "payments-webhooks")
+    return {"account": str(hero.id), "troubled": str(troubled.id)}
 
 
 def _make(

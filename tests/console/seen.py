@@ -39,4 +39,18 @@ SEEN = (
     Seen("device", "/device?code=BCDF-GHJK", "Approve a login"),
     Seen("nothing", "/nothing", "There is nothing here"),
     Seen("overview", "/", "Overview"),
+    Seen("accounts", "/virtual-accounts", "Virtual accounts"),
+    Seen("accounts-none", "/virtual-accounts?q=nothing", "Virtual accounts"),
+    Seen("account", "/virtual-accounts/{account}", "checkout-api"),
+    Seen("account-troubled", "/virtual-accounts/{troubled}", "payments-webhooks"),
+    Seen(
+        "account-rotate", "/virtual-accounts/{account}", "Rotate checkout-api now?", opens="Rotate"
+    ),
+    Seen("account-delete", "/virtual-accounts/{account}/delete", "Delete checkout-api?"),
+    Seen("account-revoke-all", "/virtual-accounts/{account}/revoke-all", "Revoke every token"),
+    Seen("account-edit", "/virtual-accounts/{account}/edit", "Edit checkout-api"),
+    Seen("account-yaml", "/virtual-accounts/{account}/edit?mode=yaml", "Edit checkout-api"),
+    Seen("account-new", "/virtual-accounts/new", "New virtual account"),
+    Seen("tokens", "/personal-access-tokens", "Personal access tokens"),
+    Seen("tokens-new", "/personal-access-tokens/new", "New personal access token"),
 )
