@@ -69,9 +69,9 @@ def visitors(world: World, server: str) -> Iterator[Visitors]:
         yield Visitors(world, server, stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this process."""
+    """One Chromium for a module: while it runs, nothing else can run an event loop here."""
     with chromium() as made:
         yield made
 
