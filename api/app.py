@@ -1,6 +1,6 @@
 """The HTTP service: translate, call one use case, translate back."""
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     acknowledge,
@@ -29,18 +29,20 @@ from api import (
     virtual_accounts,
 )
 from api.described import DESCRIPTION, TAGS
-from api.failed_logins import FailedLogins
 from api.fast_lane import FastLane
 from api.limits import BodyLimit
 from api.request_ids import RequestIds
+from services.failed_logins import FailedLogins
 from services.runtime import Runtime
 from services.verifier import Verifier
+
+_CALLS = ("/api/", "/.well-known/")
 
 
 class Service(documents.Documented):
     """The application behind the fast lane; whoever serves it starts `verifier.listener`."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, logins: FailedLogins) -> None:
         super().__init__(
             title="Keyturn",
             description=DESCRIPTION,
@@ -53,8 +55,8 @@ class Service(documents.Documented):
         )
         self.verifier = Verifier(runtime)
         self.state.runtime = runtime
-        self.state.failed_logins = FailedLogins(runtime)
-        self._lane = FastLane(runtime, self.verifier, self.state.failed_logins)
+        self.state.failed_logins = logins
+        self._lane = FastLane(runtime, self.verifier, logins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         lane = self._lane.of(scope)
@@ -64,9 +66,15 @@ class Service(documents.Documented):
             await lane(scope, receive, send)
 
 
-def create_app(runtime: Runtime) -> Service:
-    """The application over this runtime; opens nothing by itself."""
-    app = Service(runtime)
+def create_app(
+    runtime: Runtime, *, logins: FailedLogins | None = None, beyond: ASGIApp | None = None
+) -> Service:
+    """The application over this runtime; opens nothing by itself.
+
+    `logins` is the process's count of failed ones, if others count too. What is no call of the
+    API goes on to `beyond`, within the same limits.
+    """
+    app = Service(runtime, logins or FailedLogins(runtime))
     app.mount("/docs/assets", documents.assets())
     for router in (
         documents.router,
@@ -94,7 +102,19 @@ def create_app(runtime: Runtime) -> Service:
         acknowledge.router,
     ):
         app.include_router(router)
+    if beyond is not None:
+        app.router.default = _unless_a_call(beyond, app.router.default)
     refusals.install(app)
     app.add_middleware(BodyLimit, runtime=runtime)
     app.add_middleware(RequestIds, runtime=runtime)
     return app
+
+
+def _unless_a_call(beyond: ASGIApp, not_found: ASGIApp) -> ASGIApp:
+    """Clients of the API hear in its own words that there is no such call."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["type"] != "http" or scope["path"].startswith(_CALLS)
+        await (not_found if is_call else beyond)(scope, receive, send)
+
+    return serve

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
-from api.failed_logins import FailedLogins
 from core.tokens import recognise
+from services.failed_logins import FailedLogins
 from services.verification import Reason, Rejected
 from services.verifier import Answer, Verifier
 

@@ -40,18 +40,17 @@ def device_authorize(body: Begin, request: Request, runtime: TheRuntime) -> dict
     """Begins a login: a code for the client, and one that its user approves."""
     failed_logins_of(request).begin(address_of(request))
     begun = begin_login(runtime, body.tenantName)
-    address = f"{runtime.settings.public_url.rstrip('/')}/api/v1/device/approve"
+    page = f"{runtime.settings.public_url.rstrip('/')}/device"
     minutes = int(LENGTH.total_seconds() // 60)
     return {
         "userCode": begun.user_code,
         "deviceCode": begun.device_code.reveal(),
-        "verificationURI": address,
-        "verificationURIComplete": None,  # a client would open it, and it is no page
+        "verificationURI": page,
+        "verificationURIComplete": f"{page}?code={begun.user_code}",
         "expiresInSeconds": int(LENGTH.total_seconds()),
         "intervalInSeconds": _POLL,
         "message": (
-            f"To log in, approve the code {begun.user_code} within {minutes} minutes: "
-            f'POST {address} {{"userCode": "{begun.user_code}"}} with a token of yours.'
+            f"To log in, approve the code {begun.user_code} at {page} within {minutes} minutes."
         ),
     }
 

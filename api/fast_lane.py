@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import verdicts
 from api.credentials import Headers, LookUps, bearer_of, bearer_or_key_of
 from api.errors import as_response
-from api.failed_logins import FailedLogins
 from api.introspection import Introspection
 from api.questions import Question, question_of
 from api.request_ids import RequestIds, name_client, request_id_of
 from api.verdicts import Ready
 from core.errors import InvalidInput, KeyturnError
+from services.failed_logins import FailedLogins
 from services.runtime import Runtime
 from services.verification import Rejected, Verified
 from services.verifier import Answer, Held, Verifier

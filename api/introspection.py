@@ -8,8 +8,8 @@ from starlette.types import Receive, Scope, Send
 from api import verdicts
 from api.credentials import LookUps, bearer_of
 from api.errors import as_response
-from api.failed_logins import FailedLogins
 from core.errors import Forbidden, InvalidInput, KeyturnError, TooLarge, Unauthenticated
+from services.failed_logins import FailedLogins
 from services.runtime import Runtime
 from services.verification import Rejected, Verified
 from services.verifier import Verifier

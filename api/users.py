@@ -10,8 +10,8 @@ from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
 from api.failed_logins import failed_logins_of
 from api.paging import Limit, Offset, Text
-from core.errors import InvalidInput
 from services import invitations, user_life
+from services.sign_in import WELCOME
 from services.users import get_user, list_users
 
 router = APIRouter(prefix="/api/svc/v1/users", tags=["users"])
@@ -75,9 +75,8 @@ def list_(
 @router.post("/register")
 def register(body: Register, runtime: TheRuntime, actor: Caller) -> dict[str, Any]:
     """Somebody new, active at once as a tenant-member."""
-    page = body.acceptInviteClientURL if body.sendInviteEmail else None
-    if body.sendInviteEmail and page is None:
-        raise InvalidInput("acceptInviteClientURL", "say which page the link opens")
+    own = f"{runtime.settings.public_url.rstrip('/')}{WELCOME}"
+    page = (body.acceptInviteClientURL or own) if body.sendInviteEmail else None
     done = invitations.register(
         runtime,
         actor,

@@ -2,10 +2,12 @@
 
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -13,15 +15,18 @@ from cli import demo
 from cli.activity import Activity
 from cli.home import open_home
 from cli.output import reported, said
-from cli.session import DataDir, settings_with
+from cli.session import DataDir, operator_name, settings_with
 from core import logs
-from core.errors import Misconfigured
+from core.actors import Actor
+from core.errors import InvalidInput, Misconfigured
 from core.settings import Settings
 from scheduler.beat import Beat
+from services.failed_logins import FailedLogins
 from services.migrating import check_schema
 from services.notice_texts import check_notice_texts
 from services.pulse import Pulse
 from services.runtime import Runtime, build
+from services.sign_in import WELCOME, sign_in_link
 from services.use_counting import UseCounter
 from workers.embedded import Worker, ringing
 
@@ -37,7 +42,7 @@ def up(
         bool, typer.Option("--demo", help="With an account that rotates every 60 s.")
     ] = False,
 ) -> None:
-    """Everything in one process: database file, worker, scheduler and API. Ctrl-C ends it."""
+    """Everything in one process: database file, worker, scheduler, API, console. Ctrl-C ends it."""
     with reported(), ExitStack() as stack:
         home = stack.enter_context(open_home(settings_with(data_dir=data_dir)))
         log = stack.enter_context((home.folder / "keyturn.log").open("a"))
@@ -47,8 +52,10 @@ def up(
         runtime = build(home.settings)
         stack.callback(runtime.close)
         home.prepare(runtime)
-        said(f"Keyturn is at http://{host}:{listener.getsockname()[1]}")
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        said(f"Keyturn is at {address}")
         said(f"The first admin's token is in {home.admin_token}")
+        _say_how_to_sign_in(runtime, home.tenant_id, address)
         stack.enter_context(Activity(runtime))
         if with_demo:
             demo.prepare(runtime, home.tenant_id)
@@ -57,6 +64,17 @@ def up(
         stack.enter_context(Worker(runtime, pulse))
         stack.enter_context(Beat(home.settings))
         _serve(runtime, listener, pulse)
+
+
+def _say_how_to_sign_in(runtime: Runtime, tenant_id: UUID, address: str) -> None:
+    """A link, where somebody reads along; a log would keep it."""
+    if sys.stdout.isatty():
+        with suppress(InvalidInput):  # there are several admins: only they know who sits here
+            operator = Actor.operator(tenant_id, operator_name())
+            link = sign_in_link(runtime, operator, None, page_url=f"{address}{WELCOME}")
+            said(f"Sign in at the console, once and within 15 minutes: {link}")
+            return
+    said("`keyturn admin sign-in-link` gives a link to sign in at the console")
 
 
 def api(port: Port = 8400, host: Host = "127.0.0.1") -> None:
@@ -171,15 +189,18 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
-    """Answers until SIGINT or SIGTERM; requests under way are finished.
+    """The API and the console answer until SIGINT or SIGTERM; what is under way is finished.
 
     Meanwhile it listens for changes, and counts the uses of tokens.
     """
     import uvicorn  # noqa: PLC0415 - a worker needs none of these 15 MB
 
     from api.app import create_app  # noqa: PLC0415
+    from console.app import create_console  # noqa: PLC0415
 
-    app = create_app(runtime)
+    logins = FailedLogins(runtime)
+    console = create_console(runtime, logins)
+    app = create_app(runtime, logins=logins, beyond=console)
     config = uvicorn.Config(
         app,
         ws="none",  # what a gateway asks about a WebSocket is an ordinary call
@@ -190,9 +211,15 @@ def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
         timeout_graceful_shutdown=5,
     )
     # uvicorn handles the signals itself and raises them again at its end
+    server = uvicorn.Server(config)
     uses = UseCounter(runtime, pulse.id)
-    with _until_told(), app.verifier.listener.listening(), uses.counting():
-        uvicorn.Server(config).run(sockets=[listener])
+    with (
+        _until_told(),
+        app.verifier.listener.listening(),
+        console.live.listening(lambda: server.should_exit),
+        uses.counting(),
+    ):
+        server.run(sockets=[listener])
 
 
 @contextmanager

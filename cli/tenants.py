@@ -23,7 +23,7 @@ from core.durations import write_duration
 from core.errors import InvalidInput
 from core.fields import Email, Name
 from core.parsing import parse
-from services import admin_reset, bootstrap
+from services import admin_reset, bootstrap, sign_in
 from services.tenants import Limits, Settled, set_limits
 
 admin = typer.Typer(no_args_is_help=True, help="The first admin.")
@@ -70,6 +70,31 @@ def admin_reset_(
         bootstrap.write_secret(out_file, token.reveal() + "\n")
         said(f"{email.lower()} is an active tenant-admin.")
         said(f"The new token of {bootstrap.ADMIN} is in {out_file}.")
+
+
+@admin.command("sign-in-link")
+def admin_sign_in_link(
+    email: Annotated[
+        str | None, typer.Option(help="Who signs in; not needed if there is one admin.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the console is reached; KEYTURN_PUBLIC_URL if not.")
+    ] = None,
+    data_dir: DataDir = None,
+    tenant: TenantName = None,
+) -> None:
+    """Prints a link that signs this person in at the console, once and within 15 minutes."""
+    with (
+        reported(),
+        said_by({"email": "--email", "url": "--url"}),
+        runtime_for(settings_with(data_dir=data_dir)) as runtime,
+    ):
+        home = (url or runtime.settings.public_url).rstrip("/")
+        said(
+            sign_in.sign_in_link(
+                runtime, operator(runtime, tenant), email, page_url=f"{home}{sign_in.WELCOME}"
+            )
+        )
 
 
 @tenants.command("create")

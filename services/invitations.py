@@ -50,6 +50,15 @@ class Accepted:
     until: datetime
 
 
+@dataclass(frozen=True)
+class Invited:
+    """Whom a link is for, and where they begin. `is_new`: they have never been here."""
+
+    email: str
+    tenant: str
+    is_new: bool
+
+
 def register(
     runtime: Runtime,
     actor: Actor,
@@ -64,7 +73,7 @@ def register(
     With `skip_existing` somebody known is answered as they are, and nothing changes.
     """
     actor.demand_everywhere("user:create")
-    page = _page(with_link_to) if with_link_to is not None else None
+    page = page_of(with_link_to) if with_link_to is not None else None
 
     def use_case(session: Session, outbox: Outbox) -> Registered:
         tenant = lock_people(session, actor)
@@ -76,7 +85,7 @@ def register(
         user = new_user(session, outbox, actor, email)
         made = None
         if page:
-            link = _link(user, page, outbox.now)
+            link = new_link(user, page, outbox.now)
             mailed = mail_invitation(session, outbox, runtime, actor, user, link)
             made = Invitation(link, mailed)
         audit_user(outbox, actor, "user.registered", user, {"invited": made is not None})
@@ -94,7 +103,7 @@ def invite(runtime: Runtime, actor: Actor, email: str, *, page_url: str) -> Invi
     hold.
     """
     actor.demand_everywhere("user:create")
-    page = _page(page_url)
+    page = page_of(page_url)
 
     def use_case(session: Session, outbox: Outbox) -> Invitation:
         tenant = lock_people(session, actor)
@@ -106,44 +115,60 @@ def invite(runtime: Runtime, actor: Actor, email: str, *, page_url: str) -> Invi
         user = known or new_user(session, outbox, actor, email)
         user.updated_at = outbox.now
         audit_user(outbox, actor, "user.invited", user, {"registered": known is None})
-        link = _link(user, page, outbox.now)
+        link = new_link(user, page, outbox.now)
         mailed = mail_invitation(session, outbox, runtime, actor, user, link)
         return Invitation(link, mailed)
 
     return runtime.change(use_case)
 
 
+def look(runtime: Runtime, text: str) -> Invited:
+    """Whom the link is for; InvalidInput if it is not valid (any more). Changes nothing."""
+    token = _recognised(text)
+    with runtime.database.reading() as session:
+        user = _invited(session, token, runtime.now())
+        tenant = session.get_one(Tenant, user.tenant_id)
+        return Invited(user.email, tenant.name, user.accepted_at is None)
+
+
 def accept(
     runtime: Runtime, text: str, *, address: str | None = None, request_id: str | None = None
 ) -> Accepted:
     """The link's token becomes a login session, once."""
-    token = recognise(text)
-    if token is None or token.kind is not TokenKind.INVITATION:
-        raise InvalidInput("token", _OVER)
+    token = _recognised(text)
 
     def use_case(session: Session, outbox: Outbox) -> Accepted:
-        user = session.scalar(
-            select(User).where(User.invitation == token.hash).with_for_update(key_share=True)
-        )
-        if (
-            user is None
-            or user.invitation_until is None
-            or user.invitation_until <= outbox.now
-            or not user.active
-        ):
-            raise InvalidInput("token", _OVER)
+        user = _invited(session, token, outbox.now, locked=True)
         tenant = session.get_one(Tenant, user.tenant_id)
+        action = "session.opened" if user.accepted_at else "user.invitation-accepted"
         user.invitation = user.invitation_until = None
         user.accepted_at = user.updated_at = outbox.now
         opened = open_session(session, user, outbox.now, tenant.session_length)
         actor = Actor(
             tenant.id, ActorKind.USER, user.email, user.id, address=address, request_id=request_id
         )
-        audit_user(outbox, actor, "user.invitation-accepted", user)
+        audit_user(outbox, actor, action, user, {"by": "one-time link"})
         view = views_of(session, tenant, [user])[0]
         return Accepted(view, opened, outbox.now + tenant.session_length)
 
     return runtime.change(use_case)
+
+
+def _recognised(text: str) -> Token:
+    token = recognise(text)
+    if token is None or token.kind is not TokenKind.INVITATION:
+        raise InvalidInput("token", _OVER)
+    return token
+
+
+def _invited(session: Session, token: Token, now: datetime, *, locked: bool = False) -> User:
+    """Whoever may use this link at this moment."""
+    found = select(User).where(User.invitation == token.hash)
+    user = session.scalar(found.with_for_update(key_share=True) if locked else found)
+    ends = user.invitation_until if user else None
+    if user is None or ends is None or ends <= now or not user.active:
+        raise InvalidInput("token", _OVER)
+    return user
 
 
 def _known(session: Session, tenant: Tenant, email: str) -> User | None:
@@ -160,16 +185,17 @@ def _check_waiting(user: User) -> None:
         )
 
 
-def _link(user: User, page: SplitResult, now: datetime) -> str:
+def new_link(user: User, page: SplitResult, now: datetime, life: timedelta = LINK_LIFE) -> str:
+    """A link to this page by which the user begins, once; an earlier one works no more."""
     token = mint(TokenKind.INVITATION)
-    user.invitation, user.invitation_until = token.hash, now + LINK_LIFE
+    user.invitation, user.invitation_until = token.hash, now + life
     query = urlencode([*parse_qsl(page.query, keep_blank_values=True), ("token", token.reveal())])
     return urlunsplit(page._replace(query=query))
 
 
-def _page(url: str) -> SplitResult:
-    """The page that the link opens, as its parts."""
-    field, allowed = "acceptInviteClientUrl", "give an address like https://keys.example.com/accept"
+def page_of(url: str, field: str = "acceptInviteClientUrl") -> SplitResult:
+    """The page that the link opens, as its parts; InvalidInput names the field that it is not."""
+    allowed = "give an address like https://keys.example.com/accept"
     if not url.isprintable() or " " in url or len(url) > _LONGEST_URL:
         raise InvalidInput(field, allowed)
     try:

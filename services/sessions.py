@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor, ActorKind
@@ -62,6 +63,41 @@ def end_session(runtime: Runtime, actor: Actor) -> None:
             subject_id=row.user_id,
             subject_name=actor.name,
         )
+
+    runtime.change(use_case)
+
+
+def end_all_sessions(runtime: Runtime, actor: Actor) -> int:
+    """Logs out everywhere: no session of the caller works any more; answers how many there were."""
+    if actor.kind is not ActorKind.USER or actor.id is None:
+        raise Forbidden("Only people have sessions.")
+
+    def use_case(session: Session, outbox: Outbox) -> int:
+        rows = session.scalars(
+            mine(LoginSession, actor.tenant_id).where(LoginSession.user_id == actor.id)
+        ).all()
+        for row in rows:
+            session.delete(row)
+        outbox.audit(
+            actor,
+            "session.ended-all",
+            subject_type="user",
+            subject_id=actor.id,
+            subject_name=actor.name,
+            detail={"sessions": len(rows)},
+        )
+        return len(rows)
+
+    return runtime.change(use_case)
+
+
+def end_replaced(runtime: Runtime, token: Token) -> None:
+    """A browser signs in anew: the session that it had ends, if there still is one."""
+
+    def use_case(session: Session, _outbox: Outbox) -> None:
+        row = session.scalar(select(LoginSession).where(LoginSession.hash == token.hash))
+        if row is not None:
+            session.delete(row)
 
     runtime.change(use_case)
 

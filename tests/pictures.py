@@ -26,6 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         shown = _shown(Path(folder))
     shown = shown.replace(folder, "~/.local/share/keyturn")
+    shown = re.sub(r"tfy_inv_\w+", "tfy_inv_...", shown)
     console = Console(record=True, width=112, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     console.print("[bold]$ make run[/]")
     for line in shown.splitlines():

@@ -46,6 +46,7 @@ class Tfy:
             "HTTP_PROXY": self.proxy,
             "HTTPS_PROXY": self.proxy,
             "NO_PROXY": LOOPBACK,
+            "BROWSER": "true",  # the command of this name, which shows nothing
             **self.more,
         }
 

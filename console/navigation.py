@@ -1,0 +1,36 @@
+"""The way around the console: which sections there are, and who sees which."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from console.visitors import Visit
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry. `demands` is the action that somebody has to be allowed everywhere to see it."""
+
+    title: str
+    path: str
+    icon: str
+    group: str = ""
+    demands: str = ""
+
+    def is_here(self, path: str) -> bool:
+        """Whether a page of this path belongs to it."""
+        return path == self.path if self.path == "/" else f"{path}/".startswith(f"{self.path}/")
+
+
+SECTIONS = (
+    Section("Overview", "/", "overview"),
+    Section("Virtual accounts", "/virtual-accounts", "account", "Access"),
+    Section("Personal access tokens", "/personal-access-tokens", "key", "Access"),
+)
+
+
+def entries(visit: Visit) -> list[tuple[str, list[Section]]]:
+    """Those that the visitor may look at, by group; none for somebody who is not signed in."""
+    if visit.actor is None:
+        return []
+    seen = [one for one in SECTIONS if not one.demands or visit.may_everywhere(one.demands)]
+    return [(group, list(members)) for group, members in groupby(seen, lambda one: one.group)]

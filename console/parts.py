@@ -1,0 +1,55 @@
+"""What the pages of one application share; made once, and found by every request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from services.failed_logins import FailedLogins
+from services.runtime import Runtime
+
+if TYPE_CHECKING:
+    from console.assets import Assets
+    from console.live import Live
+    from console.rendering import Templates
+    from console.single_sign_on import Provider
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The application's parts."""
+
+    runtime: Runtime
+    logins: FailedLogins
+    assets: "Assets"
+    templates: "Templates"
+    live: "Live"
+    providers: "Sequence[Provider]" = ()
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach it under TLS."""
+        return self.runtime.settings.public_url.lower().startswith("https://")
+
+
+def parts_of(request: Request) -> Parts:
+    return cast("Parts", request.app.state.parts)
+
+
+def _runtime_of(request: Request) -> Runtime:
+    return parts_of(request).runtime
+
+
+def address_of(request: Request) -> str | None:
+    """The client's address; behind a trusted proxy, the one that the proxy names."""
+    return request.client.host if request.client else None
+
+
+def request_id_of(request: Request) -> str | None:
+    """The id that the log knows the request by."""
+    return getattr(request.state, "request_id", None)
+
+
+TheRuntime = Annotated[Runtime, Depends(_runtime_of)]

@@ -1,0 +1,66 @@
+"""Every page as people see it: where it is, and what is there when it is ready.
+
+The checks of axe and the pictures in docs/console both walk this list.
+"""
+
+from dataclasses import dataclass
+
+from playwright.sync_api import Page
+
+from tests.support.browser import PHONE, WIDE
+
+VIEWS = {
+    "light": {"color_scheme": "light", "viewport": WIDE},
+    "dark": {"color_scheme": "dark", "viewport": WIDE},
+    "phone": {"color_scheme": "light", "viewport": PHONE},
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One page. `path` may name what the demo made; `opens` is clicked first, if given."""
+
+    name: str
+    path: str
+    heading: str
+    is_signed_in: bool = True
+    opens: str = ""
+    is_pictured: bool = False
+
+    def visit(self, page: Page, names: dict[str, str]) -> None:
+        """Goes there and waits until it is ready."""
+        page.goto(self.path.format(**names))
+        if self.opens:
+            page.get_by_role("link", name=self.opens, exact=True).first.click()
+        page.get_by_role("heading", name=self.heading).first.wait_for()
+
+
+SEEN = (
+    Seen("sign-in", "/sign-in", "Sign in", is_signed_in=False, is_pictured=True),
+    Seen("device", "/device?code=BCDF-GHJK", "Approve a login"),
+    Seen("nothing", "/nothing", "There is nothing here"),
+    Seen("overview", "/", "Overview", is_pictured=True),
+    Seen("accounts", "/virtual-accounts", "Virtual accounts", is_pictured=True),
+    Seen("accounts-none", "/virtual-accounts?q=nothing", "Virtual accounts"),
+    Seen("account", "/virtual-accounts/{account}", "checkout-api", is_pictured=True),
+    Seen("account-troubled", "/virtual-accounts/{troubled}", "payments-webhooks"),
+    Seen(
+        "account-rotate",
+        "/virtual-accounts/{account}",
+        "Rotate checkout-api now?",
+        opens="Rotate",
+        is_pictured=True,
+    ),
+    Seen(
+        "account-delete",
+        "/virtual-accounts/{account}/delete",
+        "Delete checkout-api?",
+        is_pictured=True,
+    ),
+    Seen("account-revoke-all", "/virtual-accounts/{account}/revoke-all", "Revoke every token"),
+    Seen("account-edit", "/virtual-accounts/{account}/edit", "Edit checkout-api", is_pictured=True),
+    Seen("account-yaml", "/virtual-accounts/{account}/edit?mode=yaml", "Edit checkout-api"),
+    Seen("account-new", "/virtual-accounts/new", "New virtual account"),
+    Seen("tokens", "/personal-access-tokens", "Personal access tokens", is_pictured=True),
+    Seen("tokens-new", "/personal-access-tokens/new", "New personal access token"),
+)
