@@ -5,7 +5,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.policy import Policy
@@ -35,6 +43,10 @@ class VirtualAccount(TopOfTenant, Base):
     at the account next: the same moment, or later while it waits or backs off; none while
     it is paused, suspended or deleted. `jwt_expires_at` is the `exp` of its current token, if
     that is a JWT; by `turn_by` its key is turned, whatever else would put that off.
+
+    At `remind_at` people are reminded of its next rotation or of its end, whichever is nearer.
+    `notify_before` are the seconds before a rotation, if it is not done as usual. It `is_silent`
+    if its manifest says that nobody is told.
     """
 
     __tablename__ = "virtual_accounts"
@@ -70,6 +82,12 @@ class VirtualAccount(TopOfTenant, Base):
             postgresql_where=text("due_at IS NOT NULL"),
             sqlite_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_virtual_accounts_remind",
+            "remind_at",
+            postgresql_where=text("remind_at IS NOT NULL"),
+            sqlite_where=text("remind_at IS NOT NULL"),
+        ),
     )
 
     name: Mapped[str] = mapped_column(String(64))
@@ -77,6 +95,7 @@ class VirtualAccount(TopOfTenant, Base):
     manifest: Mapped[dict[str, Any]]
     created_by: Mapped[dict[str, Any]]
     team_id: Mapped[UUID | None]
+    is_silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     generation: Mapped[int] = mapped_column(default=1)
 
     rotation_interval: Mapped[timedelta | None] = mapped_column(Span)
@@ -98,6 +117,8 @@ class VirtualAccount(TopOfTenant, Base):
     waiting_since: Mapped[datetime | None]
     rotation_failures: Mapped[int] = mapped_column(default=0)
     paused_at: Mapped[datetime | None]
+    notify_before: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    remind_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -16,8 +16,8 @@ class Claimed(NamedTuple):
 
     It is one delivery, or the first of several notices that go as one message; the `others` then
     are claimed, sent and settled with it. `claim` is its fence. `sealed` is the token of its
-    generation, or None if a newer one has taken its place. `uses` is how much of the destination's
-    time its calls take.
+    generation, or None if a newer one has taken its place. `beside` is what it knows beside the
+    event's facts. `uses` is how much of the destination's time its calls take.
     """
 
     id: UUID
@@ -29,6 +29,8 @@ class Claimed(NamedTuple):
     place_id: UUID | None
     document: str | None
     address: str | None
+    timezone: str | None
+    beside: dict[str, Any] | None
     destination: UUID
     digest_id: UUID | None
     revision: int
@@ -87,6 +89,8 @@ COLUMNS = (
     Delivery.place_id,
     Delivery.document,
     Delivery.address,
+    Delivery.timezone,
+    Delivery.facts,
     Delivery.destination,
     Delivery.digest_id,
     Delivery.revision,

@@ -3,8 +3,7 @@
 Each claims accounts that no other holds, in batches; a second call does the next ones.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.events import EventType
-from models import Target, TokenRow, TokenState, VirtualAccount
+from models import TokenRow, TokenState, VirtualAccount
 from services import bulk
 from services.acknowledge_links import facts_of
 from services.outbox import Outbox, written
 from services.runtime import Runtime
+from services.subscribers import Recipient, subscribers
 
 BATCH = 500
 _LIVE = (TokenState.CURRENT, TokenState.GRACE)
@@ -87,7 +87,7 @@ def _may_be_held(token: TokenRow) -> bool:
 
 def _claim(
     session: Session, clauses: Iterable[Any], by: Any, limit: int
-) -> tuple[dict[UUID, VirtualAccount], Sequence[TokenRow], dict[UUID, list[Target]]]:
+) -> tuple[dict[UUID, VirtualAccount], Sequence[TokenRow], Mapping[UUID, Sequence[Recipient]]]:
     """Tokens that match, of accounts that are locked now; those that others hold are left."""
     wanted = session.execute(
         select(TokenRow.account_id, TokenRow.tenant_id).where(*clauses).order_by(by).limit(limit)
@@ -106,11 +106,7 @@ def _claim(
     tokens = session.scalars(
         select(TokenRow).where(bulk.among(session, TokenRow.account_id, accounts), *clauses)
     ).all()
-    targets: dict[UUID, list[Target]] = defaultdict(list)
-    of_accounts = bulk.among(session, Target.account_id, accounts)
-    for target in session.scalars(select(Target).where(of_accounts)):
-        targets[target.account_id].append(target)
-    return accounts, tokens, targets
+    return accounts, tokens, subscribers(session, accounts.values())
 
 
 def _facts(account: VirtualAccount, token: TokenRow) -> dict[str, Any]:

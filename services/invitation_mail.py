@@ -5,7 +5,6 @@ The link is a login, so it is sealed in the event that asks for it and opened by
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -22,15 +21,9 @@ from services.keys import Keyring
 from services.outbox import Outbox, written
 from services.runtime import Runtime
 from services.scope import mine
+from services.subscribers import Recipient
 
 _CHANNEL = "email"
-
-
-@dataclass(frozen=True)
-class _Mailbox:
-    tenant_id: UUID
-    lane_id: UUID
-    address: str
 
 
 def mail_invitation(
@@ -69,7 +62,7 @@ def mail_invitation(
             "user": str(user.id),
             "sealed_link": b64encode(sealed).decode(),
         },
-        targets=[_Mailbox(user.tenant_id, lane.id, user.email)],
+        targets=[Recipient(user.tenant_id, lane.id, user.email)],
     )
     return True
 

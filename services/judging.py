@@ -1,27 +1,23 @@
 """Judging a destination by how sends end: breaker, pause, and who is told (laws 10 and 11)."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core import backoff
-from core.events import EventType
+from core.events import SEVERITY, EventType
 from models import (
     Action,
     Integration,
     Lane,
     LaneState,
     Place,
-    PlaceState,
-    Target,
     VirtualAccount,
 )
 from services import lanes
 from services.lanes import Turn
 from services.outbox import Outbox
 from services.sending import Outcome, Result
+from services.subscribers import subscribers_of, subscribers_of_lane
 
 BREAKER_OPENS = 5
 PAUSE_AFTER = 3
@@ -113,22 +109,19 @@ def _tell_account(
         "error": outcome.error or "",
         "will_retry": outcome.result is Result.TRANSIENT,
     }
-    of_account = Target.account_id == sent.account_id
     outbox.tell(
         sent.tenant_id,
         event_type,
         account_id=account.id,
         lane_id=sent.lane_id,
         facts=facts,
-        targets=_targets(session, of_account),
+        targets=subscribers_of(session, account),
+        ends=SEVERITY[EventType.SYNC_FAILED] if event_type is EventType.SYNC_RECOVERED else None,
     )
 
 
 def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventType) -> None:
-    """Everybody who hears about an account on this lane, each once, and not through it."""
-    on_lane = select(Place.account_id).where(
-        Place.lane_id == lane.id, Place.state != PlaceState.REMOVED
-    )
+    """Everybody who has to do with this lane hears of it, each once, and not through it."""
     facts = {
         "integration": integration_name(session, lane),
         "lane": lane.kind,
@@ -140,14 +133,11 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
         event_type,
         lane_id=lane.id,
         facts=facts,
-        targets=_targets(session, Target.account_id.in_(on_lane), Target.lane_id != lane.id),
+        targets=subscribers_of_lane(session, lane),
+        ends=SEVERITY[EventType.LANE_PAUSED] if event_type is EventType.LANE_RESUMED else None,
     )
 
 
 def integration_name(session: Session, lane: Lane) -> str:
     """Which of several of its kind: what a problem and its end are told apart by."""
     return session.get_one(Integration, (lane.integration_id, lane.tenant_id)).fqn
-
-
-def _targets(session: Session, *clauses: Any) -> Sequence[Target]:
-    return session.scalars(select(Target).where(*clauses)).all()

@@ -24,21 +24,11 @@ from models import (
     Priority,
 )
 from services import bulk
+from services.subscribers import Recipient
 
 Facts = Mapping[str, Any]
 
 _PRIORITY = {Severity.CRITICAL: Priority.BREAK_GLASS, Severity.WARNING: Priority.MANUAL}
-
-
-class Recipient(Protocol):
-    """Somebody to tell; a mapped Target is one."""
-
-    @property
-    def tenant_id(self) -> UUID: ...
-    @property
-    def lane_id(self) -> UUID: ...
-    @property
-    def address(self) -> str: ...
 
 
 class Spot(Protocol):
@@ -79,15 +69,23 @@ class Outbox:
         account_id: UUID | None = None,
         lane_id: UUID | None = None,
         targets: Iterable[Recipient] = (),
+        severity: Severity | None = None,
+        ends: int | None = None,
     ) -> UUID:
-        """Records a fact, with a notice for each target; the same recipient only once."""
+        """Records a fact, with a notice for each target that wants it; a recipient only once.
+
+        `severity` is the event's usual one unless given; `ends` is how bad the problem was that
+        ends with it, if one does.
+        """
         event_id = new_id()
+        if severity is None:
+            severity = SEVERITY[event_type]
         self._events.append(
             {
                 "tenant_id": tenant_id,
                 "id": event_id,
                 "type": event_type,
-                "severity": int(SEVERITY[event_type]),
+                "severity": int(severity),
                 "account_id": account_id,
                 "lane_id": lane_id,
                 "at": self.now,
@@ -96,9 +94,10 @@ class Outbox:
         )
         if event_type in TOLD:
             told: set[UUID] = set()
+            is_patient = severity < Severity.CRITICAL and event_type not in AT_ONCE
             for target in targets:
                 recipient = recipient_id(target.lane_id, target.address)
-                if recipient not in told:
+                if recipient not in told and target.wants(event_type, severity, ends):
                     told.add(recipient)
                     self._deliver(
                         target.tenant_id,
@@ -108,9 +107,10 @@ class Outbox:
                         account_id=account_id,
                         action=Action.NOTICE,
                         address=target.address,
-                        priority=_PRIORITY.get(SEVERITY[event_type], Priority.SCHEDULED),
+                        timezone=target.timezone,
+                        priority=_PRIORITY.get(severity, Priority.SCHEDULED),
                     )
-                    if SEVERITY[event_type] < Severity.CRITICAL and event_type not in AT_ONCE:
+                    if is_patient:
                         self._patient.append(self._deliveries[-1])
         return event_id
 
@@ -232,6 +232,7 @@ class Outbox:
         place_id: UUID | None = None,
         document: str | None = None,
         address: str | None = None,
+        timezone: str | None = None,
         revision: int = 0,
         generation: int = 0,
         priority: Priority = Priority.SCHEDULED,
@@ -249,6 +250,7 @@ class Outbox:
                 "action": action,
                 "document": document,
                 "address": address,
+                "timezone": timezone,
                 "revision": revision,
                 "generation": generation,
                 "priority": int(priority),

@@ -58,6 +58,8 @@ class Due(NamedTuple):
 
     id: UUID
     tenant_id: UUID
+    team_id: UUID | None
+    is_silent: bool
     name: str
     generation: int
     rotation_interval: timedelta | None
