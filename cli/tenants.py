@@ -33,6 +33,7 @@ tenants = typer.Typer(no_args_is_help=True, help="Tenants.")
 
 # The limits are options of the same names.
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in vars(Limits())}
+_IN_A_FILE = "notification_targets"  # an error in it says where
 _DIGITS = 9
 
 
@@ -126,7 +127,7 @@ def tenants_limits(
     """Shows a tenant's limits, and changes those that are given."""
     with (
         reported(),
-        said_by(_OPTIONS),
+        said_by({name: option for name, option in _OPTIONS.items() if name != _IN_A_FILE}),
         runtime_for(settings_with(data_dir=data_dir)) as runtime,
     ):
         given: dict[str, str | None] = {
@@ -156,7 +157,7 @@ def _limit(name: str, text: str) -> Any:
         return text
     if name == "on_leak":
         return _one_of(OnLeak, _OPTIONS[name], text)
-    if name == "notification_targets":
+    if name == _IN_A_FILE:
         return [] if text == "none" else read_targets(_OPTIONS[name], Path(text))
     if name.startswith("pat_") and text == "none":
         return None
