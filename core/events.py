@@ -93,6 +93,13 @@ TOLD = frozenset(EventType) - {
     EventType.CHANNEL_TESTED,
 }
 
+# What is pointless once the moment has passed that this fact of it names.
+REMINDERS = {
+    EventType.ROTATION_UPCOMING: "next_rotation_at",
+    EventType.ACCOUNT_EXPIRING: "expires_at",
+    EventType.PERSONAL_TOKEN_EXPIRING: "expires_at",
+}
+
 SUBSCRIBABLE = tuple(sorted(event.value for event in TOLD - PERSONAL))
 
 # Which problems a fact is the end of, if there was one.

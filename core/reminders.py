@@ -7,9 +7,18 @@ from datetime import datetime, timedelta
 BEFORE_ROTATION = (timedelta(days=7), timedelta(days=1))
 BEFORE_EXPIRY = (timedelta(days=60), timedelta(days=30), timedelta(days=7), timedelta(days=1))
 BEFORE_PERSONAL_EXPIRY = (timedelta(days=7), timedelta(days=1))
+ALARMING = timedelta(days=7)
+"""An end that is as near as this needs a human."""
 
 Coming = tuple[datetime | None, Sequence[timedelta]]
 """When something happens, if it does, and how long before people are reminded of it."""
+
+
+def befores(seconds: Sequence[int] | None) -> Sequence[timedelta]:
+    """How long before a rotation people are reminded of it, of an account that says so or not."""
+    if seconds is None:
+        return BEFORE_ROTATION
+    return [timedelta(seconds=one) for one in seconds]
 
 
 def next_reminder(now: datetime, *comings: Coming) -> datetime | None:

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.policy import Policy
+from core.reminders import BEFORE_EXPIRY, Coming, befores, next_reminder
 from models.base import Base, TopOfTenant, one_of
 from models.types import Name, Span
 
@@ -146,6 +147,23 @@ class VirtualAccount(TopOfTenant, Base):
         """When the key is turned at the latest; None if nothing presses."""
         return turn_by(self, self.jwt_expires_at)
 
+    @property
+    def turns_at(self) -> datetime | None:
+        """When its key is turned by itself; None if it is not."""
+        if self.state is not AccountState.ACTIVE:
+            return None
+        return self.next_rotation_at if self.paused_at is None else self.turn_by
+
+    @property
+    def comings(self) -> tuple[Coming, Coming]:
+        """What people are reminded of: its next rotation, and its end."""
+        ends_at = self.expires_at if self.state is AccountState.ACTIVE else None
+        return (self.turns_at, befores(self.notify_before)), (ends_at, BEFORE_EXPIRY)
+
+    def plan_reminder(self, now: datetime) -> None:
+        """Something about it changed. A reminder that is due already stays due."""
+        self.remind_at = next_reminder_of(self, self.turns_at, now)
+
     def schedule(self, moment: datetime | None) -> None:
         """Due at `moment`, unless that is never, or the account is over or paused by then.
 
@@ -197,8 +215,7 @@ class VirtualAccount(TopOfTenant, Base):
         self.due_at = self.next_rotation_at = None
 
     def _look_when_due(self) -> None:
-        moment = self.next_rotation_at if self.paused_at is None else self.turn_by
-        self.due_at = moment if self.state is AccountState.ACTIVE else None
+        self.due_at = self.turns_at
 
 
 def turn_by(account: Any, end: datetime | None) -> datetime | None:
@@ -210,6 +227,15 @@ def turn_by(account: Any, end: datetime | None) -> datetime | None:
         return None
     last: datetime = end - account.grace - account.max_hold
     return last
+
+
+def next_reminder_of(account: Any, turns_at: datetime | None, now: datetime) -> datetime | None:
+    """When people are reminded next of what comes for this account; what is due stays due."""
+    if account.remind_at is not None and account.remind_at <= now:
+        due: datetime = account.remind_at
+        return due
+    rotation = (turns_at, befores(account.notify_before))
+    return next_reminder(now, rotation, (account.expires_at, BEFORE_EXPIRY))
 
 
 def policy_of(account: Any) -> Policy | None:

@@ -19,18 +19,27 @@ _COUNTED = {
     EventType.TOKEN_ROTATED: ("account rotated", "accounts rotated"),
     EventType.TOKEN_EXPIRED: ("old token ended", "old tokens ended"),
     EventType.TOKEN_REVOKED: ("revocation", "revocations"),
+    EventType.TOKEN_LEAKED: ("token reported as leaked", "tokens reported as leaked"),
+    EventType.ACCOUNT_EXPIRING: ("account ends soon", "accounts end soon"),
+    EventType.ACCOUNT_EXTENDED: ("account goes on", "accounts go on"),
     EventType.ACCOUNT_EXPIRED: ("account expired", "accounts expired"),
     EventType.GRACE_ENDING: ("old token ends soon", "old tokens end soon"),
     EventType.GRACE_HELD: ("old token kept alive", "old tokens kept alive"),
     EventType.HOLD_EXHAUSTED: ("hold limit reached", "hold limits reached"),
+    EventType.ROTATION_UPCOMING: ("rotation ahead", "rotations ahead"),
     EventType.ROTATION_WAITING: ("rotation waits", "rotations wait"),
     EventType.ROTATION_FAILED: ("rotation failed", "rotations failed"),
     EventType.SYNC_FAILED: ("store not updated", "stores not updated"),
     EventType.SYNC_RECOVERED: ("store up to date again", "stores up to date again"),
     EventType.SYNC_DRIFTED: ("store changed by others", "stores changed by others"),
+    EventType.SYNC_REPAIRED: ("store as it should be", "stores as they should be"),
     EventType.COPY_KEPT: ("token left in a store", "tokens left in stores"),
     EventType.LANE_PAUSED: ("destination paused", "destinations paused"),
     EventType.LANE_RESUMED: ("destination goes on", "destinations go on"),
+    EventType.PERSONAL_TOKEN_EXPIRING: (
+        "personal access token ends soon",
+        "personal access tokens end soon",
+    ),
 }
 
 

@@ -37,10 +37,15 @@ LABELS = {
     "by": "By",
     "error": "Error",
     "reason": "Reason",
+    "still_valid": "Still valid",
     "instead_of": "Told here instead of",
+    "instead_since": "Not reached since",
+    "instead_because": "Why not",
 }
 # Said in a headline or worth having in a file, but no figure of its own.
-UNLABELLED = frozenset({"account", "cause", "name", "organisation", "valid_until", "will_retry"})
+UNLABELLED = frozenset(
+    {"account", "cause", "name", "organisation", "remaining", "valid_until", "will_retry"}
+)
 OF_EVENTS = frozenset(
     {*LABELS, *UNLABELLED, "at", "event", "level", "old_token", "severity", "tenant"}
 )

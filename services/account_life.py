@@ -37,6 +37,7 @@ def resume_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> No
         account = lock_account(session, actor, account_id, "virtual-account:update")
         if account.paused_at is not None:
             account.resume()
+            account.plan_reminder(outbox.now)
             audit_account(outbox, actor, "virtual-account.resumed", account)
 
     runtime.change(use_case)

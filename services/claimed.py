@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, select
 
-from core.events import EventType
+from core.events import REMINDERS, EventType
 from models import Action, Delivery, Event, Lane, Place, TokenRow, TokenState
 
 
@@ -16,7 +16,8 @@ class Claimed(NamedTuple):
 
     It is one delivery, or the first of several notices that go as one message; the `others` then
     are claimed, sent and settled with it. `claim` is its fence. `sealed` is the token of its
-    generation, or None if a newer one has taken its place. `beside` is what it knows beside the
+    generation, or None if a newer one has taken its place. `drift` is what its place held instead
+    of what it should, when last looked at. `beside` is what it knows beside the
     event's facts. `uses` is how much of the destination's time its calls take.
     """
 
@@ -49,6 +50,7 @@ class Claimed(NamedTuple):
     takes_over: UUID | None
     place_revision: int | None
     confirmed_revision: int | None
+    drift: str | None
     token_id: UUID | None
     sealed: bytes | None
     send_at: datetime
@@ -72,6 +74,13 @@ class Claimed(NamedTuple):
         return self._replace(
             claim=self.claim + 1, others=others, send_at=send_at, uses=uses, is_probe=is_probe
         )
+
+    def is_past(self, now: datetime) -> bool:
+        """Whether it is a reminder of what has come already; one that was begun is as it was."""
+        fact = REMINDERS.get(self.event_type)
+        if fact is None or self.digest_id is not None:
+            return False
+        return bool(datetime.fromisoformat(self.facts[fact]) <= now)
 
     @property
     def is_first(self) -> bool:
@@ -109,6 +118,7 @@ COLUMNS = (
     Place.takes_over,
     Place.revision,
     Place.confirmed_revision,
+    Place.drift,
     TokenRow.id,
     TokenRow.sealed,
 )

@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.events import EventType
+from core.events import SEVERITY, EventType, Severity
 from models import TokenRow, TokenState, VirtualAccount
 from services import bulk
 from services.acknowledge_links import facts_of
 from services.outbox import Outbox, written
 from services.runtime import Runtime
+from services.stragglers import stragglers
 from services.subscribers import Recipient, subscribers
 
 BATCH = 500
@@ -51,12 +52,13 @@ def _expire(session: Session, outbox: Outbox, limit: int) -> int:
             account_id=account.id,
             facts=_facts(account, token),
             targets=targets[account.id],
+            ends=None if is_last else token.told_as,
         )
     return len(tokens)
 
 
 def _ending(token: TokenRow) -> EventType:
-    if token.released_at is None and token.hold_until != token.grace_until:
+    if token.awaits_confirmation:
         return EventType.HOLD_EXHAUSTED
     return EventType.TOKEN_EXPIRED
 
@@ -64,25 +66,27 @@ def _ending(token: TokenRow) -> EventType:
 def _tell(session: Session, outbox: Outbox, limit: int) -> int:
     due = (TokenRow.notice_at <= outbox.now,)
     accounts, tokens, targets = _claim(session, due, TokenRow.notice_at, limit)
+    used = stragglers(session, tokens, outbox.now)
     for token in tokens:
         assert token.grace_until is not None
         ended = token.grace_until <= outbox.now
-        token.notice_at = None if ended or not _may_be_held(token) else token.grace_until
+        token.notice_at = None if ended or not token.awaits_confirmation else token.grace_until
         if not token.is_valid(outbox.now) or (ended and not token.is_held(outbox.now)):
             continue
         account = accounts[token.account_id]
+        event = EventType.GRACE_HELD if ended else EventType.GRACE_ENDING
+        severity = Severity.WARNING if token.id in used else SEVERITY[event]
+        token.told_as = max(token.told_as or 0, severity)
+        link = None if ended else token.link_sealed
         outbox.tell(
             token.tenant_id,
-            EventType.GRACE_HELD if ended else EventType.GRACE_ENDING,
+            event,
             account_id=account.id,
-            facts=_facts(account, token) | facts_of(token.id, None if ended else token.link_sealed),
+            facts=_facts(account, token) | used.get(token.id, {}) | facts_of(token.id, link),
             targets=targets[account.id],
+            severity=severity,
         )
     return len(tokens)
-
-
-def _may_be_held(token: TokenRow) -> bool:
-    return token.released_at is None and token.hold_until != token.grace_until
 
 
 def _claim(

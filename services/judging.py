@@ -22,6 +22,12 @@ from services.subscribers import subscribers_of, subscribers_of_lane
 BREAKER_OPENS = 5
 PAUSE_AFTER = 3
 _TOLD_AT = 3  # failures of one delivery before its account's people hear of it
+# How bad the problem was that each of these ends.
+_PROBLEM = {
+    EventType.SYNC_RECOVERED: SEVERITY[EventType.SYNC_FAILED],
+    EventType.SYNC_REPAIRED: SEVERITY[EventType.SYNC_DRIFTED],
+    EventType.LANE_RESUMED: SEVERITY[EventType.LANE_PAUSED],
+}
 
 
 def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
@@ -30,11 +36,7 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
         lane.last_error = outcome.error
     match outcome.result:
         case Result.DONE:
-            _answered(lane)
-            lane.succeeded_at = outbox.now
-            lane.last_error = None
-            if outcome.claimed.failures >= _TOLD_AT:
-                _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
+            _done(session, outbox, lane, outcome)
         case Result.PLACE_REFUSED:
             _answered(lane)
             _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
@@ -49,6 +51,17 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
             lane.refusals += 1
             if lane.refusals >= PAUSE_AFTER:
                 _pause(session, outbox, lane, outcome.error or "")
+
+
+def _done(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
+    """It is well again, and so may be what was known to be wrong."""
+    _answered(lane)
+    lane.succeeded_at = outbox.now
+    lane.last_error = None
+    if outcome.claimed.failures >= _TOLD_AT:
+        _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
+    if outcome.claimed.drift and outcome.drift is None:
+        _tell_of_copy(session, outbox, outcome, EventType.SYNC_REPAIRED)
 
 
 def pause(session: Session, outbox: Outbox, turn: Turn, reason: str) -> None:
@@ -85,11 +98,7 @@ def _tell_account(
 ) -> None:
     """The account's people hear how its copy fares. A notice or a check that fails tells nobody."""
     sent = outcome.claimed
-    if (
-        sent.action in {Action.NOTICE, Action.CHECK}
-        or sent.account_id is None
-        or sent.place_id is None
-    ):
+    if sent.action in {Action.NOTICE, Action.CHECK}:
         return
     if outcome.error:
         session.execute(
@@ -98,6 +107,15 @@ def _tell_account(
             .values(last_error=outcome.error)
             .execution_options(synchronize_session=False)
         )
+    _tell_of_copy(session, outbox, outcome, event_type)
+
+
+def _tell_of_copy(
+    session: Session, outbox: Outbox, outcome: Outcome, event_type: EventType
+) -> None:
+    sent = outcome.claimed
+    if sent.account_id is None:
+        return
     account = session.get_one(VirtualAccount, (sent.account_id, sent.tenant_id))
     lane = session.get_one(Lane, (sent.lane_id, sent.tenant_id))
     facts = {
@@ -116,7 +134,7 @@ def _tell_account(
         lane_id=sent.lane_id,
         facts=facts,
         targets=subscribers_of(session, account),
-        ends=SEVERITY[EventType.SYNC_FAILED] if event_type is EventType.SYNC_RECOVERED else None,
+        ends=_PROBLEM.get(event_type),
     )
 
 
@@ -134,7 +152,7 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
         lane_id=lane.id,
         facts=facts,
         targets=subscribers_of_lane(session, lane),
-        ends=SEVERITY[EventType.LANE_PAUSED] if event_type is EventType.LANE_RESUMED else None,
+        ends=_PROBLEM.get(event_type),
     )
 
 

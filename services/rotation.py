@@ -75,6 +75,8 @@ class Due(NamedTuple):
     paused_at: datetime | None
     waiting_since: datetime | None
     rotation_failures: int
+    notify_before: list[int] | None
+    remind_at: datetime | None
 
     @property
     def policy(self) -> Policy | None:

@@ -18,6 +18,7 @@ from core.jwks import SIGNING
 from core.leaks import OnLeak
 from core.notice_targets import NoticeTargets
 from core.parsing import parse
+from core.reminders import BEFORE_PERSONAL_EXPIRY, next_reminder
 from models import PersonalAccessToken, Tenant, User
 from services.outbox import Outbox
 from services.runtime import Runtime
@@ -188,10 +189,11 @@ def _beyond(tenant: Tenant, now: datetime) -> ColumnElement[bool]:
 def _shorten(session: Session, tenant: Tenant, now: datetime) -> int:
     if tenant.pat_longest_life is None:
         return 0
+    end = now + tenant.pat_longest_life
     ended = session.execute(
         update(PersonalAccessToken)
         .where(_beyond(tenant, now))
-        .values(expires_at=now + tenant.pat_longest_life)
+        .values(expires_at=end, remind_at=next_reminder(now, (end, BEFORE_PERSONAL_EXPIRY)))
         .execution_options(synchronize_session=False)
         .returning(PersonalAccessToken.id)
     )

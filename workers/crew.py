@@ -13,6 +13,7 @@ from services import (
     expiry,
     housekeeping,
     lanes,
+    reminding,
     rotation,
 )
 from services.pulse import Pulse
@@ -60,10 +61,14 @@ class Crew:
     def expire(self) -> None:
         """Records the ends of tokens, and tells what is due."""
         if self._may_act():
-            while expiry.expire_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
-                pass
-            while expiry.tell_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
-                pass
+            for sweep in (
+                expiry.expire_due,
+                expiry.tell_due,
+                reminding.remind_due,
+                reminding.remind_owners_due,
+            ):
+                while sweep(self.runtime) >= expiry.BATCH and not self.stop.is_set():
+                    pass
 
     def check(self) -> None:
         """Asks what stores hold, where that is due."""

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from models import TokenRow, TokenState
-from services import expiry, rotation, tokens
+from services import expiry, reminding, rotation, tokens
 from services.outbox import Outbox
 from services.turning import Cause, turn_keys
 from tests.support.world import HOURLY, World, new_world, stored
@@ -203,3 +203,16 @@ def test_a_process_that_dies_before_its_commit_leaves_the_old_token_alone(world:
     assert world.works(old)
     assert len(world.tokens(account)) == 1
     assert world.told("token.rotated") == []
+
+
+@pytest.mark.law(8)
+def test_sweeps_that_race_remind_of_each_rotation_once(world: World):
+    for number in range(40):
+        world.create(f"bot-{number:02}", auto_rotate={"interval": "30d", "grace": "1d"})
+    world.clock.pass_(days=23)
+
+    done = together(6, lambda: reminding.remind_due(world.runtime, limit=20))
+    done += [reminding.remind_due(world.runtime) for _ in range(3)]
+
+    assert sum(done) == 40
+    assert len(world.told("rotation.upcoming")) == 40
