@@ -157,17 +157,26 @@ class Lane(OfTenant, Base):
         """Whether the last send failed; such lanes are drained from a queue of their own."""
         return self.failures > 0 or self.refusals > 0
 
-    def pause(self, because: str) -> None:
+    def die(self, now: datetime) -> None:
+        """It reaches nobody from now on; a second call changes nothing."""
+        self.dead_since = self.dead_since or now
+
+    def live(self) -> None:
+        """The destination is alive: what was counted against it is forgotten."""
+        self.failures = self.refusals = 0
+        self.probe_at = self.dead_since = self.passed_on_at = None
+
+    def pause(self, because: str, now: datetime) -> None:
         self.state = LaneState.PAUSED
         self.paused_because = because[:500]
         self.wake_at = None
+        self.die(now)
 
     def resume(self, now: datetime) -> None:
         """Sends again from now on; what it counted against the destination is forgotten."""
         self.state = LaneState.OPEN
         self.paused_because = None
-        self.failures = self.refusals = 0
-        self.probe_at = None
+        self.live()
         self.wake_at = now
 
 

@@ -18,6 +18,9 @@ BLOCKS = frozenset({"title", "headline", "next_step", "why"})
 
 # Facts that are made for people. No other one reaches a text or leaves.
 LABELS = {
+    "instead_of": "Told here instead of",
+    "instead_since": "Not reached since",
+    "instead_because": "Why not",
     "generation": "Generation",
     "generations": "Generations",
     "last_four": "Token ends in",
@@ -38,9 +41,6 @@ LABELS = {
     "error": "Error",
     "reason": "Reason",
     "still_valid": "Still valid",
-    "instead_of": "Told here instead of",
-    "instead_since": "Not reached since",
-    "instead_because": "Why not",
 }
 # Said in a headline or worth having in a file, but no figure of its own.
 UNLABELLED = frozenset(

@@ -38,7 +38,7 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
         case Result.DONE:
             _done(session, outbox, lane, outcome)
         case Result.PLACE_REFUSED:
-            _answered(lane)
+            lane.live()
             _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
         case Result.TRANSIENT if outcome.throttled:
             wait = outcome.retry_after or backoff.wait(1)
@@ -55,7 +55,7 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
 
 def _done(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
     """It is well again, and so may be what was known to be wrong."""
-    _answered(lane)
+    lane.live()
     lane.succeeded_at = outbox.now
     lane.last_error = None
     if outcome.claimed.failures >= _TOLD_AT:
@@ -73,14 +73,8 @@ def pause(session: Session, outbox: Outbox, turn: Turn, reason: str) -> None:
 
 def _pause(session: Session, outbox: Outbox, lane: Lane, reason: str) -> None:
     if lane.state is LaneState.OPEN:
-        lane.pause(reason)
+        lane.pause(reason, outbox.now)
         tell_lane(session, outbox, lane, EventType.LANE_PAUSED)
-
-
-def _answered(lane: Lane) -> None:
-    """The destination is alive: the breaker closes, the counts begin anew."""
-    lane.failures = lane.refusals = 0
-    lane.probe_at = None
 
 
 def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
@@ -91,6 +85,7 @@ def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
     if lane.failures >= BREAKER_OPENS:
         wait = backoff.wait(lane.failures - BREAKER_OPENS + 1, at_least=outcome.retry_after)
         lane.probe_at = outbox.now + wait
+        lane.die(outbox.now)
 
 
 def _tell_account(

@@ -56,6 +56,7 @@ class Outbox:
         self.lanes: set[tuple[UUID, UUID]] = set()
         self._events: list[bulk.Row] = []
         self._deliveries: list[dict[str, Any]] = []
+        self._stand_ins: list[dict[str, Any]] = []
         self._patient: list[dict[str, Any]] = []
         self._audit: list[bulk.Row] = []
         self._superseded: list[UUID] = []
@@ -94,25 +95,36 @@ class Outbox:
         )
         if event_type in TOLD:
             told: set[UUID] = set()
-            is_patient = severity < Severity.CRITICAL and event_type not in AT_ONCE
+            is_patient = _is_patient(event_type, severity)
             for target in targets:
                 recipient = recipient_id(target.lane_id, target.address)
                 if recipient not in told and target.wants(event_type, severity, ends):
                     told.add(recipient)
-                    self._deliver(
-                        target.tenant_id,
-                        target.lane_id,
-                        event_id=event_id,
-                        destination=recipient,
-                        account_id=account_id,
-                        action=Action.NOTICE,
-                        address=target.address,
-                        timezone=target.timezone,
-                        priority=_PRIORITY.get(severity, Priority.SCHEDULED),
-                    )
+                    notice = self._notice(event_id, target, account_id, severity)
+                    self._deliveries.append(notice)
                     if is_patient:
-                        self._patient.append(self._deliveries[-1])
+                        self._patient.append(notice)
         return event_id
+
+    def stand_in(
+        self,
+        event_id: UUID,
+        target: Recipient,
+        *,
+        event_type: EventType,
+        severity: Severity,
+        account_id: UUID | None,
+        facts: Facts,
+    ) -> None:
+        """Tells a fact that was recorded before to one more, with what to say beside it.
+
+        Nothing if this recipient is told of it already.
+        """
+        self._stand_ins.append(
+            self._notice(event_id, target, account_id, severity) | {"facts": facts}
+        )
+        if _is_patient(event_type, severity):
+            self._patient.append(self._stand_ins[-1])
 
     def put(
         self,
@@ -218,9 +230,28 @@ class Outbox:
         self._supersede(session)
         bulk.insert(session, Event, self._events)
         bulk.insert(session, Delivery, self._deliveries)
+        bulk.insert_new(session, Delivery, self._stand_ins, unique=("event_id", "destination"))
         bulk.insert(session, AuditRow, self._audit)
 
-    def _deliver(
+    def _notice(
+        self, event_id: UUID, target: Recipient, account_id: UUID | None, severity: Severity
+    ) -> dict[str, Any]:
+        return self._delivery(
+            target.tenant_id,
+            target.lane_id,
+            event_id=event_id,
+            destination=recipient_id(target.lane_id, target.address),
+            account_id=account_id,
+            action=Action.NOTICE,
+            address=target.address,
+            timezone=target.timezone,
+            priority=_PRIORITY.get(severity, Priority.SCHEDULED),
+        )
+
+    def _deliver(self, tenant_id: UUID, lane_id: UUID, **what: Any) -> None:
+        self._deliveries.append(self._delivery(tenant_id, lane_id, **what))
+
+    def _delivery(
         self,
         tenant_id: UUID,
         lane_id: UUID,
@@ -236,28 +267,26 @@ class Outbox:
         revision: int = 0,
         generation: int = 0,
         priority: Priority = Priority.SCHEDULED,
-    ) -> None:
+    ) -> dict[str, Any]:
         self.lanes.add((tenant_id, lane_id))
-        self._deliveries.append(
-            {
-                "tenant_id": tenant_id,
-                "id": new_id(),
-                "event_id": event_id,
-                "lane_id": lane_id,
-                "destination": destination,
-                "account_id": account_id,
-                "place_id": place_id,
-                "action": action,
-                "document": document,
-                "address": address,
-                "timezone": timezone,
-                "revision": revision,
-                "generation": generation,
-                "priority": int(priority),
-                "due_at": self.now,
-                "created_at": self.now,
-            }
-        )
+        return {
+            "tenant_id": tenant_id,
+            "id": new_id(),
+            "event_id": event_id,
+            "lane_id": lane_id,
+            "destination": destination,
+            "account_id": account_id,
+            "place_id": place_id,
+            "action": action,
+            "document": document,
+            "address": address,
+            "timezone": timezone,
+            "revision": revision,
+            "generation": generation,
+            "priority": int(priority),
+            "due_at": self.now,
+            "created_at": self.now,
+        }
 
     def _wake(self, session: Session) -> None:
         if not self.lanes:
@@ -294,8 +323,9 @@ class Outbox:
         for delivery in self._patient:
             if delivery["lane_id"] in gathering:
                 delivery["due_at"] = self.now + self._digest_window
-        due_now = {row["lane_id"] for row in self._deliveries if row["due_at"] <= self.now}
-        return {row["lane_id"] for row in self._deliveries} - due_now
+        rows = [*self._deliveries, *self._stand_ins]
+        due_now = {row["lane_id"] for row in rows if row["due_at"] <= self.now}
+        return {row["lane_id"] for row in rows} - due_now
 
     def _supersede(self, session: Session) -> None:
         for places in bulk.chunks(self._superseded, 1_000):
@@ -308,6 +338,11 @@ class Outbox:
                 .values(state=DeliveryState.SUPERSEDED, settled_at=self.now)
                 .execution_options(synchronize_session=False)
             )
+
+
+def _is_patient(event_type: EventType, severity: Severity) -> bool:
+    """Whether it may wait for others."""
+    return severity < Severity.CRITICAL and event_type not in AT_ONCE
 
 
 @lru_cache(1_024)  # a batch writes the same few moments again and again

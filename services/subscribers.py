@@ -5,7 +5,7 @@ is told, and is the last word, too.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -18,6 +18,9 @@ from services import bulk
 
 _Owner = tuple[UUID, UUID | None]
 """Whose default list: a tenant's, and one of its teams'."""
+
+Ladder = Sequence[Sequence["Recipient"]]
+"""The lists of an account, its team and its tenant, each in the order of its manifest."""
 
 
 class Recipient(NamedTuple):
@@ -69,6 +72,38 @@ def subscribers_of(session: Session, account: Subject) -> Sequence[Recipient]:
 def tenant_subscribers(session: Session, tenant_id: UUID) -> Sequence[Recipient]:
     """Who is told of what concerns no account."""
     return _Defaults(session, {(tenant_id, None)}).of(tenant_id, None)
+
+
+def ladders(
+    session: Session, tenant_id: UUID, accounts: Collection[UUID | None]
+) -> Mapping[UUID | None, Ladder]:
+    """Everybody who could be told of each of these accounts, whether it gets that far or not.
+
+    Of None, which is no account, they are the tenant's.
+    """
+    ids = [one for one in accounts if one is not None]
+    owners = dict.fromkeys(accounts, (tenant_id, None)) | {
+        row[0]: (tenant_id, row[1])
+        for row in session.execute(
+            select(VirtualAccount.id, VirtualAccount.team_id).where(
+                bulk.among(session, VirtualAccount.id, ids), VirtualAccount.tenant_id == tenant_id
+            )
+        )
+    }
+    own: dict[UUID | None, list[Recipient]] = defaultdict(list)
+    query = _of(Target, Target.account_id).where(bulk.among(session, Target.account_id, ids))
+    for row in session.execute(query.order_by(Target.position)):
+        own[row[0]].append(Recipient._make(row[1:]))
+    defaults = _Defaults(session, {*owners.values(), (tenant_id, None)})
+    everybody = defaults.of(tenant_id, None)
+    return {
+        account: (
+            own[account],
+            () if team_id is None else defaults.own_of(tenant_id, team_id),
+            everybody,
+        )
+        for account, (_, team_id) in owners.items()
+    }
 
 
 def subscribers_of_lane(session: Session, lane: Lane) -> list[Recipient]:
@@ -170,10 +205,14 @@ class _Defaults:
             silent = select(Team.id).where(bulk.among(session, Team.id, lacking), Team.is_silent)
             self._silent.update(session.scalars(silent))
 
+    def own_of(self, tenant_id: UUID, team_id: UUID) -> Sequence[Recipient]:
+        """What the team itself says."""
+        return self._lists.get((tenant_id, team_id), ())
+
     def of(self, tenant_id: UUID, team_id: UUID | None) -> Sequence[Recipient]:
         """Who is told of an account that has no targets of its own."""
         if team_id is not None:
-            if found := self._lists.get((tenant_id, team_id)):
+            if found := self.own_of(tenant_id, team_id):
                 return found
             if team_id in self._silent:
                 return ()

@@ -15,6 +15,7 @@ from services import (
     lanes,
     reminding,
     rotation,
+    standing_in,
 )
 from services.pulse import Pulse
 from services.runtime import Runtime
@@ -71,7 +72,8 @@ class Crew:
                     pass
 
     def check(self) -> None:
-        """Asks what stores hold, where that is due."""
+        """Asks what stores hold, where that is due; passes on what dead channels cannot tell."""
+        standing_in.pass_on_due(self.runtime)
         while drift.check_due(self.runtime) >= drift.BATCH and not self.stop.is_set():
             pass
 
