@@ -10,6 +10,7 @@ from api import (
     documents,
     health,
     integrations,
+    leaks,
     manifests,
     personal_access_tokens,
     places,
@@ -90,6 +91,7 @@ def create_app(runtime: Runtime) -> Service:
         device_login.router,
         audit.router,
         acknowledge.router,
+        leaks.router,
     ):
         app.include_router(router)
     refusals.install(app)
