@@ -7,7 +7,7 @@ an alert of severity info that ends at once.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
@@ -59,9 +59,19 @@ def events(notice: Notice) -> list[Event]:
     """In the order in which they are sent; sent again, they change nothing."""
     if notice.type is EventType.CHANNEL_TESTED:
         return [_trigger(notice), resolve(dedup_key(notice, notice.type))]
-    ended = {dedup_key(notice, problem) for problem in ENDS.get(notice.type, ())}
     told = _change(notice) if notice.severity is Severity.INFO else _trigger(notice)
-    return [*map(resolve, sorted(ended)), told]
+    return [*map(resolve, _ended(notice)), told]
+
+
+def _ended(notice: Notice) -> list[str]:
+    """The key of the alert that ends with it, if one does."""
+    ended = {dedup_key(notice, problem) for problem in ENDS.get(notice.type, ())}
+    generations = notice.facts.get("generations")
+    of_one = isinstance(generations, list) and len(generations) == 1
+    if notice.type is EventType.TOKEN_REVOKED and of_one:
+        revoked = replace(notice, facts={**notice.facts, "generation": generations[0]})
+        ended.add(dedup_key(revoked, EventType.GRACE_HELD))
+    return sorted(ended)
 
 
 def resolve(key: str) -> Event:

@@ -92,6 +92,7 @@ def revoke_token(
                 keyring=runtime.keyring,
                 grace=timedelta(0),
             )
+            _tell_revoked(session, outbox, actor, account, [row.generation])
         elif row.state is TokenState.GRACE:
             row.end(TokenState.REVOKED, outbox.now)
             _tell_revoked(session, outbox, actor, account, [row.generation])
