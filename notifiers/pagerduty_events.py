@@ -67,8 +67,9 @@ def _ended(notice: Notice) -> list[str]:
     """The key of the alert that ends with it, if one does."""
     ended = {dedup_key(notice, problem) for problem in ENDS.get(notice.type, ())}
     generations = notice.facts.get("generations")
-    of_one = isinstance(generations, list) and len(generations) == 1
-    if notice.type is EventType.TOKEN_REVOKED and of_one:
+    if notice.type is not EventType.TOKEN_REVOKED or not isinstance(generations, list):
+        return sorted(ended)
+    if len(generations) == 1:
         revoked = replace(notice, facts={**notice.facts, "generation": generations[0]})
         ended.add(dedup_key(revoked, EventType.GRACE_HELD))
     return sorted(ended)

@@ -149,7 +149,8 @@ def test_the_fullest_digest_fits_into_its_medium(bench):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_name_in_a_digest_breaks_the_medium(bench, hostile):
-    facts = dict.fromkeys(("account", "path", "error", "by"), hostile)
+    names = ("account", "path", "error", "by", "instead_of", "instead_because")
+    facts = dict.fromkeys(names, hostile)
     sent = digest(*(numbered(EventType.SYNC_FAILED, n, **facts) for n in (1, 2)), tenant=hostile)
 
     with redirect_stdout(io.StringIO()) as printed:
