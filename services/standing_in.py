@@ -20,7 +20,7 @@ from services import bulk
 from services.outbox import Outbox, written
 from services.runtime import Runtime
 from services.sending import Outcome
-from services.subscribers import Ladder, Recipient, ladders
+from services.subscribers import Ladder, Recipient, ladders, somebody_is_reachable
 
 BATCH = 500
 _AGAIN = timedelta(minutes=1)  # what comes to a dead channel meanwhile is looked at then
@@ -81,15 +81,17 @@ def _due(now: datetime, long_ago: datetime) -> Sequence[ColumnElement[bool]]:
 
 def _empty(runtime: Runtime, lane_id: UUID, now: datetime, long_ago: datetime) -> int:
     """All that waits on this lane, page by page; nothing if somebody else is at it."""
-    taken = runtime.database.write(
-        lambda session: session.scalar(
+
+    def take(session: Session) -> bool:
+        tenant_id = session.scalar(
             update(Lane)
             .where(Lane.id == lane_id, *_due(now, long_ago))
             .values(passed_on_at=now)
-            .returning(Lane.id)
+            .returning(Lane.tenant_id)
         )
-    )
-    passed, after = 0, UUID(int=0) if taken else None
+        return tenant_id is not None and somebody_is_reachable(session, tenant_id)
+
+    passed, after = 0, UUID(int=0) if runtime.database.write(take) else None
     while after is not None:
         done, after = runtime.change(
             lambda session, outbox, after=after: _page(session, outbox, lane_id, after)  # type: ignore[misc]

@@ -106,6 +106,18 @@ def ladders(
     }
 
 
+def somebody_is_reachable(session: Session, tenant_id: UUID) -> bool:
+    """Whether any channel on which the tenant's people are told is alive."""
+    listed = (
+        exists().where(model.tenant_id == Lane.tenant_id, model.lane_id == Lane.id)
+        for model in (Target, DefaultTarget)
+    )
+    alive = select(Lane.id).where(
+        Lane.tenant_id == tenant_id, Lane.dead_since.is_(None), or_(*listed)
+    )
+    return session.scalar(alive.limit(1)) is not None
+
+
 def subscribers_of_lane(session: Session, lane: Lane) -> list[Recipient]:
     """Who is told that nothing is sent on a lane, other than on it.
 
