@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -18,13 +18,12 @@ from models import (
     Delivery,
     DeliveryState,
     Event,
-    Lane,
-    LaneState,
     Place,
     Priority,
 )
 from services import bulk
 from services.subscribers import Recipient
+from services.waking import wake
 
 Facts = Mapping[str, Any]
 
@@ -50,10 +49,13 @@ class Outbox:
     """Collects events, deliveries and audit rows; `flush` writes them all at once."""
 
     def __init__(self, now: datetime, digest_window: timedelta = timedelta(0)) -> None:
-        """What channels can put together waits for `digest_window`."""
+        """What channels can put together waits for `digest_window`.
+
+        `lanes` are those to be rung once it is committed.
+        """
         self.now = now
         self._digest_window = digest_window
-        self.lanes: set[tuple[UUID, UUID]] = set()
+        self.lanes: set[UUID] = set()
         self._events: list[bulk.Row] = []
         self._deliveries: list[dict[str, Any]] = []
         self._stand_ins: list[dict[str, Any]] = []
@@ -226,7 +228,8 @@ class Outbox:
     def flush(self, session: Session) -> None:
         """Writes everything. Locks in the order lane, delivery (accounts come before)."""
         session.flush()
-        self._wake(session)
+        rows = [*self._deliveries, *self._stand_ins]
+        self.lanes |= wake(session, rows, self._patient, now=self.now, window=self._digest_window)
         self._supersede(session)
         bulk.insert(session, Event, self._events)
         bulk.insert(session, Delivery, self._deliveries)
@@ -268,7 +271,6 @@ class Outbox:
         generation: int = 0,
         priority: Priority = Priority.SCHEDULED,
     ) -> dict[str, Any]:
-        self.lanes.add((tenant_id, lane_id))
         return {
             "tenant_id": tenant_id,
             "id": new_id(),
@@ -287,45 +289,6 @@ class Outbox:
             "due_at": self.now,
             "created_at": self.now,
         }
-
-    def _wake(self, session: Session) -> None:
-        if not self.lanes:
-            return
-        wanted = bulk.among(session, Lane.id, sorted(lane for _, lane in self.lanes))
-        locked = session.execute(
-            select(Lane.id, Lane.most_in_digest)
-            .where(wanted)
-            .order_by(Lane.id)
-            .with_for_update(key_share=True)
-        ).all()
-        later = self._later({row.id for row in locked if row.most_in_digest > 1})
-        self.lanes = {lane for lane in self.lanes if lane[1] not in later}
-        for moment, lanes in (
-            (self.now, {lane for _, lane in self.lanes}),
-            (self.now + self._digest_window, later),
-        ):
-            if lanes:
-                session.execute(
-                    update(Lane)
-                    .where(
-                        bulk.among(session, Lane.id, sorted(lanes)),
-                        Lane.state == LaneState.OPEN,
-                        or_(Lane.wake_at.is_(None), Lane.wake_at > moment),
-                    )
-                    .values(wake_at=moment)
-                    .execution_options(synchronize_session=False)
-                )
-
-    def _later(self, gathering: set[UUID]) -> set[UUID]:
-        """What waits for its digest is due at the window's end; which lanes have nothing else."""
-        if not self._digest_window:
-            return set()
-        for delivery in self._patient:
-            if delivery["lane_id"] in gathering:
-                delivery["due_at"] = self.now + self._digest_window
-        rows = [*self._deliveries, *self._stand_ins]
-        due_now = {row["lane_id"] for row in rows if row["due_at"] <= self.now}
-        return {row["lane_id"] for row in rows} - due_now
 
     def _supersede(self, session: Session) -> None:
         for places in bulk.chunks(self._superseded, 1_000):

@@ -75,7 +75,7 @@ class Runtime:
             result, outbox = self.database.write(transaction)
         except _Rehearsed as rehearsed:
             return cast("Result", rehearsed.result)
-        self.bell.ring_lanes(lane for _, lane in outbox.lanes)
+        self.bell.ring_lanes(outbox.lanes)
         return result
 
     def now(self) -> datetime:

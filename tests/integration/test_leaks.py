@@ -14,8 +14,8 @@ from services import account_life, personal_tokens, tenants, tokens, user_life
 from services.leaks import report_leak
 from services.personal_tokens import Wanted
 from tests.support.jwts import issued, listed, spoil
-from tests.support.mail_double import MailDouble
 from tests.support.persons import logged_in, person
+from tests.support.telling import mail_of, tenant_tells
 from tests.support.world import HOURLY, World, stored, told_by
 
 
@@ -214,18 +214,8 @@ def test_what_works_no_more_changes_nothing(world: World, chat: tuple[str, scrip
 def test_a_personal_token_ends_and_its_owner_hears_of_it_by_mail(
     world: World, chat: tuple[str, scripted.Store]
 ):
-    tenants.set_limits(
-        world.runtime, world.admin, {"notification_targets": [told_by(chat[0], to=["security"])]}
-    )
-    with MailDouble() as mail:
-        smtp = {"type": "smtp-credentials", "host": mail.host, "port": mail.port, "tls": False}
-        world.integration(
-            "custom",
-            "mail",
-            "notification-channel/email",
-            from_email="keyturn@example.org",
-            auth_data=smtp,
-        )
+    tenant_tells(world, told_by(chat[0], to=["security"]))
+    with mail_of(world) as mail:
         ann = person(world)
         token = Token(ann.token)
 

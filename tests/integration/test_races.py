@@ -11,9 +11,10 @@ from sqlalchemy import func, select, text
 
 from core.errors import Transient
 from models import TokenRow, TokenState
-from services import expiry, reminding, rotation, standing_in, tenants, tokens
+from services import expiry, reminding, rotation, standing_in, tokens
 from services.outbox import Outbox
 from services.turning import Cause, turn_keys
+from tests.support.telling import tenant_tells
 from tests.support.world import HOURLY, World, new_world, stored, told_by
 
 
@@ -210,8 +211,7 @@ def test_a_process_that_dies_before_its_commit_leaves_the_old_token_alone(world:
 def test_sweeps_of_two_dead_channels_that_race_tell_their_stand_in_once(world: World):
     (one, away), (two, gone), (ops, heard) = (world.channel(name) for name in ("one", "two", "ops"))
     away.always = gone.always = Transient("away")
-    defaults = {"notification_targets": [told_by(ops)]}
-    tenants.set_limits(world.runtime, world.admin, defaults)
+    tenant_tells(world, told_by(ops))
     for number in range(20):
         targets = [told_by(one), told_by(two)]
         world.create(f"bot-{number:02}", auto_rotate=HOURLY, notification_targets=targets)

@@ -1,6 +1,6 @@
 """Reminders come once, in time or late but true, and of what still lies ahead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from models import DeliveryState, Integration, PersonalAccessToken, User, Virtua
 from services import account_life, personal_tokens, reminding, tenants, tokens
 from services.personal_tokens import Wanted
 from tests.support.mail_double import MailDouble
+from tests.support.telling import mail_of
 from tests.support.world import HOURLY, World, told_by
 
 QUARTERLY = {"interval": "90d", "grace": "7d"}
@@ -298,17 +299,8 @@ def test_a_reminder_that_its_channel_took_too_late_is_dropped(
 
 
 @pytest.fixture
-def mail(world: World):
-    """A mail server, which is the tenant's channel."""
-    with MailDouble() as double:
-        smtp = {"type": "smtp-credentials", "host": double.host, "port": double.port, "tls": False}
-        world.integration(
-            "custom",
-            "mail",
-            "notification-channel/email",
-            from_email="keyturn@example.org",
-            auth_data=smtp,
-        )
+def mail(world: World) -> Iterator[MailDouble]:
+    with mail_of(world) as double:
         yield double
 
 

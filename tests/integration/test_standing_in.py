@@ -10,8 +10,9 @@ from core.events import PERSONAL, EventType
 from models import Delivery, DeliveryState, LaneState
 from notifiers.base import Notice
 from notifiers.words import figures
-from services import integrations, standing_in, tenants
+from services import integrations, standing_in
 from services.subscribers import Recipient
+from tests.support.telling import tenant_tells
 from tests.support.world import HOURLY, World, told_by
 
 # What PostgreSQL does otherwise shows in the races, and in the drill of an outage.
@@ -29,8 +30,7 @@ def chat(world: World) -> Channel:
 def ops(world: World) -> Channel:
     """The tenant's default."""
     fqn, store = world.channel("ops")
-    given = {"notification_targets": [told_by(fqn, to=["ops"])]}
-    tenants.set_limits(world.runtime, world.admin, given)
+    tenant_tells(world, told_by(fqn, to=["ops"]))
     return fqn, store
 
 
