@@ -52,7 +52,7 @@ def _expire(session: Session, outbox: Outbox, limit: int) -> int:
             account_id=account.id,
             facts=_facts(account, token),
             targets=targets[account.id],
-            ends=None if is_last else token.told_as,
+            ends=None if is_last else token.told_as or None,
         )
     return len(tokens)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from core.events import TOLD
+from core.events import TOLD, EventType
 from notifiers.base import Notice
 from notifiers.samples import SAMPLED, sample
 from notifiers.words import headline, next_step, title, why
@@ -23,6 +23,13 @@ def test_the_samples_are_up_to_date():
 
 def test_every_event_that_is_told_has_a_sample():
     assert set(SAMPLED) >= TOLD
+
+
+def test_every_event_that_is_told_is_on_the_page():
+    page = (FOLDER.parent / "README.md").read_text()
+
+    told = TOLD - {EventType.USER_INVITED}
+    assert [event.value for event in told if f"`{event.value}`" not in page] == []
 
 
 @pytest.mark.parametrize("event", SAMPLED)
