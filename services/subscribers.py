@@ -79,30 +79,25 @@ def ladders(
 ) -> Mapping[UUID | None, Ladder]:
     """Everybody who could be told of each of these accounts, whether it gets that far or not.
 
-    Of None, which is no account, they are the tenant's.
+    Of None, which is no account, they are the tenant's; of one that tells nobody there are none.
     """
     ids = [one for one in accounts if one is not None]
-    owners = dict.fromkeys(accounts, (tenant_id, None)) | {
-        row[0]: (tenant_id, row[1])
-        for row in session.execute(
-            select(VirtualAccount.id, VirtualAccount.team_id).where(
-                bulk.among(session, VirtualAccount.id, ids), VirtualAccount.tenant_id == tenant_id
-            )
-        )
-    }
+    of_accounts = select(VirtualAccount.id, VirtualAccount.team_id, VirtualAccount.is_silent).where(
+        bulk.among(session, VirtualAccount.id, ids), VirtualAccount.tenant_id == tenant_id
+    )
+    teams: dict[UUID | None, UUID | None] = dict.fromkeys(accounts)
+    silent: set[UUID | None] = set()
+    for account_id, team_id, is_silent in session.execute(of_accounts):
+        teams[account_id] = team_id
+        silent.update([account_id] if is_silent else ())
     own: dict[UUID | None, list[Recipient]] = defaultdict(list)
     query = _of(Target, Target.account_id).where(bulk.among(session, Target.account_id, ids))
     for row in session.execute(query.order_by(Target.position)):
         own[row[0]].append(Recipient._make(row[1:]))
-    defaults = _Defaults(session, {*owners.values(), (tenant_id, None)})
-    everybody = defaults.of(tenant_id, None)
+    defaults = _Defaults(session, {(tenant_id, team_id) for team_id in {*teams.values(), None}})
     return {
-        account: (
-            own[account],
-            () if team_id is None else defaults.own_of(tenant_id, team_id),
-            everybody,
-        )
-        for account, (_, team_id) in owners.items()
+        account: () if account in silent else (own[account], *defaults.rungs(tenant_id, team_id))
+        for account, team_id in teams.items()
     }
 
 
@@ -217,15 +212,15 @@ class _Defaults:
             silent = select(Team.id).where(bulk.among(session, Team.id, lacking), Team.is_silent)
             self._silent.update(session.scalars(silent))
 
-    def own_of(self, tenant_id: UUID, team_id: UUID) -> Sequence[Recipient]:
-        """What the team itself says."""
-        return self._lists.get((tenant_id, team_id), ())
+    def rungs(self, tenant_id: UUID, team_id: UUID | None) -> Ladder:
+        """The lists that could be told of an account, the nearest first."""
+        everybody = self._lists.get((tenant_id, None), ())
+        if team_id is None:
+            return [everybody]
+        if team_id in self._silent:
+            return []
+        return [self._lists.get((tenant_id, team_id), ()), everybody]
 
     def of(self, tenant_id: UUID, team_id: UUID | None) -> Sequence[Recipient]:
         """Who is told of an account that has no targets of its own."""
-        if team_id is not None:
-            if found := self.own_of(tenant_id, team_id):
-                return found
-            if team_id in self._silent:
-                return ()
-        return self._lists.get((tenant_id, None), ())
+        return next(filter(None, self.rungs(tenant_id, team_id)), ())

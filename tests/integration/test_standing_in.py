@@ -10,7 +10,7 @@ from core.events import PERSONAL, EventType
 from models import Delivery, DeliveryState, LaneState
 from notifiers.base import Notice
 from notifiers.words import figures
-from services import integrations, standing_in
+from services import integrations, standing_in, teams
 from services.subscribers import Recipient
 from tests.support.telling import tenant_tells
 from tests.support.world import HOURLY, World, told_by
@@ -344,6 +344,26 @@ def test_many_are_passed_on_page_by_page(
     pass_(world, 40)
 
     assert len(heard(ops[1])) == 8
+
+
+def test_where_nobody_is_to_be_told_nobody_stands_in(world: World, chat: Channel, ops: Channel):
+    given = {"name": "quiet", "members": [], "notification_targets": []}
+    teams.put_team(world.runtime, world.admin, given)
+    target = told_by(chat[0])
+    world.create(
+        "of-quiet-team",
+        auto_rotate=HOURLY,
+        ownedBy={"team": "quiet"},
+        notification_targets=[target],
+    )
+    account_told_by(world, target, name="silenced")
+    turn(world)
+    world.put("silenced", auto_rotate=HOURLY, notification_targets=[])
+    kill(world, chat)
+
+    pass_(world, 60)
+
+    assert heard(ops[1]) == []
 
 
 def test_while_everybody_is_dead_nothing_is_gone_through(
