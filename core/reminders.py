@@ -30,10 +30,10 @@ def next_reminder(now: datetime, *comings: Coming) -> datetime | None:
     for moment, befores in comings:
         if moment is None:
             continue
+        left = moment - now
         for before in befores:
-            due = moment - before
-            if due > now and (first is None or due < first):
-                first = due
+            if before < left and (first is None or moment - before < first):
+                first = moment - before
     return first
 
 

@@ -102,7 +102,7 @@ class Outbox:
                 recipient = recipient_id(target.lane_id, target.address)
                 if recipient not in told and target.wants(event_type, severity, ends):
                     told.add(recipient)
-                    notice = self._notice(event_id, target, account_id, severity)
+                    notice = self._notice(event_id, target, recipient, account_id, severity)
                     self._deliveries.append(notice)
                     if is_patient:
                         self._patient.append(notice)
@@ -122,9 +122,9 @@ class Outbox:
 
         Nothing if this recipient is told of it already.
         """
-        self._stand_ins.append(
-            self._notice(event_id, target, account_id, severity) | {"facts": facts}
-        )
+        recipient = recipient_id(target.lane_id, target.address)
+        notice = self._notice(event_id, target, recipient, account_id, severity)
+        self._stand_ins.append(notice | {"facts": facts})
         if _is_patient(event_type, severity):
             self._patient.append(self._stand_ins[-1])
 
@@ -237,13 +237,18 @@ class Outbox:
         bulk.insert(session, AuditRow, self._audit)
 
     def _notice(
-        self, event_id: UUID, target: Recipient, account_id: UUID | None, severity: Severity
+        self,
+        event_id: UUID,
+        target: Recipient,
+        recipient: UUID,
+        account_id: UUID | None,
+        severity: Severity,
     ) -> dict[str, Any]:
         return self._delivery(
             target.tenant_id,
             target.lane_id,
             event_id=event_id,
-            destination=recipient_id(target.lane_id, target.address),
+            destination=recipient,
             account_id=account_id,
             action=Action.NOTICE,
             address=target.address,
