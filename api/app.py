@@ -10,6 +10,7 @@ from api import (
     documents,
     health,
     integrations,
+    leaks,
     manifests,
     metrics,
     personal_access_tokens,
@@ -100,6 +101,7 @@ def create_app(
         device_login.router,
         audit.router,
         acknowledge.router,
+        leaks.router,
     ):
         app.include_router(router)
     if beyond is not None:

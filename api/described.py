@@ -18,6 +18,7 @@ TAGS = [
         "health": "What load balancers ask.",
         "JWTs": "What offline verifiers read: published keys, and tokens that ended early.",
         "integrations": "Secret stores and notification channels, and whether they answer.",
+        "leaks": "Reports of tokens that were found where they should not be.",
         "login": "Logging in at a client without a browser, and logging out.",
         "manifests": "Anything that a manifest describes: created, updated or deleted.",
         "personal access tokens": "People's own keys, which may do what their owners may.",
@@ -70,6 +71,7 @@ REFUSALS = {
 # Refusals that the kind of call does not tell.
 MORE: dict[str, tuple[HTTPStatus, ...]] = {
     "GET /api/svc/v1/virtual-accounts/{account_id}/token": (HTTPStatus.CONFLICT,),
+    "POST /api/v1/leaks": (HTTPStatus.TOO_MANY_REQUESTS,),
 }
 
 _ACCOUNT = {

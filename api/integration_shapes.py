@@ -41,5 +41,6 @@ def _lane(view: LaneView) -> dict[str, Any]:
         "refusals": lane.refusals,
         "lastError": lane.last_error,
         "succeededAt": moment(lane.succeeded_at),
+        "deadSince": moment(lane.dead_since),
         "waiting": view.waiting,
     }

@@ -11,6 +11,8 @@ from api.callers import Caller, TheRuntime
 from api.shapes import moment
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
+from core.leaks import OnLeak
+from core.spelling import reference_spelling
 from services.tenants import Limits, LongLived, Settled, read_limits, set_limits
 
 router = APIRouter(prefix="/api/svc/v1/settings", tags=["settings"])
@@ -26,12 +28,15 @@ _WIRE = {
     "pat_longest_life": "patLongestLife",
     "pat_most_per_user": "patMostPerUser",
     "jwt_algorithm": "jwtAlgorithm",
+    "on_leak": "onLeak",
+    "notification_targets": "notificationTargets",
 }
+_CHOICES = {"jwt_algorithm": "give EdDSA or RS256", "on_leak": "give revoke, rotate or tell"}
 _LIMITLESS = {"pat_longest_life", "pat_most_per_user"}
 
 
 class Security(BaseModel):
-    """Limits that are left out stay as they are; null is no limit, for the last two.
+    """What is left out stays as it is; null is no limit on personal access tokens, and nobody told.
 
     `existing` says what happens to personal access tokens that go on for longer than allowed.
     """
@@ -47,18 +52,23 @@ class Security(BaseModel):
     patLongestLife: Duration | None = None  # noqa: N815 - the wire's spelling
     patMostPerUser: int | None = None  # noqa: N815 - the wire's spelling
     jwtAlgorithm: Literal["EdDSA", "RS256"] | None = None  # noqa: N815 - the wire's spelling
+    onLeak: OnLeak | None = None  # noqa: N815 - the wire's spelling
+    notificationTargets: list[dict[str, Any]] | None = None  # noqa: N815 - the wire's spelling
     existing: Literal["shorten", "report"] = "report"
 
-    def changes(self) -> dict[str, timedelta | int | str | None]:
+    def changes(self) -> dict[str, Any]:
         """The limits that were given, by the names they have here."""
         given = {
             name: getattr(self, wire)
             for name, wire in _WIRE.items()
             if wire in self.model_fields_set
         }
+        if "notification_targets" in given:
+            told = {"notification_targets": given["notification_targets"] or []}
+            given |= reference_spelling(told)
         for name, value in given.items():
-            if value is None and name == "jwt_algorithm":
-                raise InvalidInput(_WIRE[name], "give EdDSA or RS256")
+            if value is None and name in _CHOICES:
+                raise InvalidInput(_WIRE[name], _CHOICES[name])
             if value is None and name not in _LIMITLESS:
                 raise InvalidInput(_WIRE[name], "give a duration like 90s, 30m, 12h, 7d or P45D")
         return given
@@ -76,7 +86,8 @@ def change_security(body: Security, runtime: TheRuntime, actor: Caller) -> dict[
     try:
         settled = set_limits(runtime, actor, body.changes(), shorten=body.existing == "shorten")
     except InvalidInput as error:
-        wire = _WIRE.get(error.field, error.field)
+        name, dot, below = error.field.partition(".")
+        wire = f"{_WIRE.get(name, name)}{dot}{below}"
         raise InvalidInput(wire, str(error).removeprefix(f"{error.field}: ")) from None
     return _answer(settled, body.existing)
 
@@ -90,7 +101,7 @@ def _answer(settled: Settled, existing: str) -> dict[str, Any]:
     }
 
 
-def _written(value: timedelta | int | str | None) -> str | int | None:
+def _written(value: Any) -> Any:
     return write_duration(value) if isinstance(value, timedelta) else value
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import yaml
 
 from core.errors import InvalidInput
+from core.spelling import reference_spelling
 from core.strict_yaml import StrictLoader
 
 _SUFFIXES = {".yaml", ".yml"}
+_TARGETS = "notification_targets"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,29 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
+def read_targets(option: str, file: Path) -> list[dict[str, Any]]:
+    """The list of notification targets in a file, in the reference's spelling."""
+    loaded = _loaded(file)
+    targets = loaded[0] if len(loaded) == 1 else None
+    if isinstance(targets, dict) and targets.keys() == {_TARGETS}:
+        targets = targets[_TARGETS]
+    if not isinstance(targets, list) or not all(isinstance(one, dict) for one in targets):
+        raise InvalidInput(option, "give a file with a list of notification targets")
+    spelled: list[dict[str, Any]] = reference_spelling({_TARGETS: targets})[_TARGETS]
+    return spelled
+
+
 def _documents(file: Path) -> Iterator[Document]:
+    for number, manifest in enumerate(_loaded(file), start=1):
+        if manifest is None:  # nothing between two separators
+            continue
+        if not isinstance(manifest, dict):
+            raise InvalidInput(f"{file}, document {number}", "give a manifest: type, name, ...")
+        yield Document(file, number, manifest)
+
+
+def _loaded(file: Path) -> list[Any]:
+    """Every document in the file, whatever it is."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -55,16 +79,10 @@ def _documents(file: Path) -> Iterator[Document]:
     except UnicodeDecodeError:
         raise InvalidInput(str(file), "give UTF-8 text") from None
     try:
-        loaded = list(yaml.load_all(text, StrictLoader))
+        return list(yaml.load_all(text, StrictLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise InvalidInput(f"{file}{line}", f"this is not YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError):
         raise InvalidInput(str(file), "this is not YAML") from None
-    for number, manifest in enumerate(loaded, start=1):
-        if manifest is None:  # nothing between two separators
-            continue
-        if not isinstance(manifest, dict):
-            raise InvalidInput(f"{file}, document {number}", "give a manifest: type, name, ...")
-        yield Document(file, number, manifest)

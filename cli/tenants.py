@@ -3,11 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter
 
+from cli.manifest_files import read_targets
 from cli.output import as_json, reported, said, table, warned
 from cli.session import (
     AsJson,
@@ -22,6 +23,7 @@ from cli.session import (
 from core.durations import write_duration
 from core.errors import InvalidInput
 from core.fields import Email, Name
+from core.leaks import OnLeak
 from core.parsing import parse
 from services import admin_reset, bootstrap, sign_in
 from services.tenants import Limits, Settled, set_limits
@@ -31,6 +33,7 @@ tenants = typer.Typer(no_args_is_help=True, help="Tenants.")
 
 # The limits are options of the same names.
 _OPTIONS = {name: f"--{name.replace('_', '-')}" for name in vars(Limits())}
+_IN_A_FILE = "notification_targets"  # an error in it says where
 _DIGITS = 9
 
 
@@ -130,6 +133,15 @@ def tenants_limits(
     jwt_algorithm: Annotated[
         str | None, typer.Option(help="What JWTs are signed by: EdDSA or RS256.")
     ] = None,
+    on_leak: Annotated[
+        str | None, typer.Option(help="Of a token reported as leaked: revoke, rotate or tell.")
+    ] = None,
+    notification_targets: Annotated[
+        str | None,
+        typer.Option(
+            help="A YAML file with who is told of accounts without targets; none: nobody."
+        ),
+    ] = None,
     shorten: Annotated[
         bool, typer.Option("--shorten", help="Longer personal access tokens are shortened.")
     ] = False,
@@ -140,7 +152,7 @@ def tenants_limits(
     """Shows a tenant's limits, and changes those that are given."""
     with (
         reported(),
-        said_by(_OPTIONS),
+        said_by({name: option for name, option in _OPTIONS.items() if name != _IN_A_FILE}),
         runtime_for(settings_with(data_dir=data_dir)) as runtime,
     ):
         given: dict[str, str | None] = {
@@ -153,6 +165,8 @@ def tenants_limits(
             "pat_longest_life": pat_longest_life,
             "pat_most_per_user": pat_most_per_user,
             "jwt_algorithm": jwt_algorithm,
+            "on_leak": on_leak,
+            "notification_targets": notification_targets,
         }
         changes = {name: _limit(name, text) for name, text in given.items() if text is not None}
         settled = set_limits(runtime, operator(runtime, tenant), changes, shorten=shorten)
@@ -162,10 +176,14 @@ def tenants_limits(
             warned(f"Personal access tokens that go on for longer, {done}: {settled.total}.")
 
 
-def _limit(name: str, text: str) -> timedelta | int | str | None:
+def _limit(name: str, text: str) -> Any:
     """A limit as it was typed; `none` where there may be none."""
     if name == "jwt_algorithm":
         return text
+    if name == "on_leak":
+        return _one_of(OnLeak, _OPTIONS[name], text)
+    if name == _IN_A_FILE:
+        return [] if text == "none" else read_targets(_OPTIONS[name], Path(text))
     if name.startswith("pat_") and text == "none":
         return None
     if name != "pat_most_per_user":
@@ -173,6 +191,13 @@ def _limit(name: str, text: str) -> timedelta | int | str | None:
     if not text.isdecimal() or len(text) > _DIGITS:
         raise InvalidInput(_OPTIONS[name], "give a number, or none")
     return int(text)
+
+
+def _one_of(choices: type[OnLeak], option: str, text: str) -> OnLeak:
+    try:
+        return choices(text)
+    except ValueError:
+        raise InvalidInput(option, f"give one of {', '.join(choices)}") from None
 
 
 def _show(settled: Settled, *, json_: bool) -> None:
@@ -183,8 +208,14 @@ def _show(settled: Settled, *, json_: bool) -> None:
     if json_:
         as_json(written)
     else:
-        shown = [(name, "none" if value is None else value) for name, value in written.items()]
+        shown = [(name, _shown(value)) for name, value in written.items()]
         table("Limits", ("", ""), shown)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        value = ", ".join(str(target["notification_channel"]) for target in value)
+    return "none" if value in {None, ""} else str(value)
 
 
 def _check_tenant(option: str, name: str, email: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from core.fields import Email, Name
+from core.notice_targets import NoticeTargets
 from core.parsing import parse
 from core.roles import BUILT_IN, RESOURCE_TYPES, check_action
 
@@ -62,7 +63,10 @@ class IdentityProviderMapping(_Part):
 
 
 class TeamManifest(_Part):
-    """What a team should be. A manager is a member too, whether listed there or not."""
+    """What a team should be. A manager is a member too, whether listed there or not.
+
+    Its `notification_targets` are told of its accounts that have none of their own.
+    """
 
     name: Name
     type: Literal["team"] = "team"
@@ -72,6 +76,7 @@ class TeamManifest(_Part):
     members: Annotated[list[Email], Field(max_length=10_000)]
     owned_by: OwnedByAccount | None = None
     tags: Annotated[dict[str, Any], Field(max_length=50)] | None = None
+    notification_targets: NoticeTargets | None = None
     identity_provider_mapping: (
         Annotated[list[IdentityProviderMapping], Field(max_length=100)] | None
     ) = None

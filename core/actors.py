@@ -16,6 +16,7 @@ class ActorKind(StrEnum):
     OPERATOR = "operator"
     ENGINE = "engine"
     LINK = "link"
+    REPORT = "report"
 
 
 @dataclass(frozen=True)

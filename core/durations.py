@@ -43,6 +43,17 @@ def write_duration(length: timedelta) -> str:
     return "".join(parts) or "0s"
 
 
+def spoken(length: timedelta) -> str:
+    """As people say it, to the minute and in two words at most: `6 days 23 hours`."""
+    minutes = round(length / timedelta(minutes=1))
+    said = []
+    for word, size in (("day", 1_440), ("hour", 60), ("minute", 1)):
+        count, minutes = divmod(minutes, size)
+        if count:
+            said.append(f"{count} {word}{'s' * (count > 1)}")
+    return " ".join(said[:2]) or "less than a minute"
+
+
 def _read_iso(text: str) -> timedelta:
     try:
         return _ISO.validate_python(text)

@@ -3,8 +3,9 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,34}[a-z0-9]")
 _ADDRESS = re.compile(r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,255}")
@@ -41,7 +42,17 @@ def _address(text: str) -> str:
     return text
 
 
+def check_zone(name: str) -> str:
+    """The name of a time zone; ValueError unless there is one."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
+        raise ValueError("give an IANA time zone like Europe/Berlin") from None
+    return name
+
+
 Name = Annotated[str, AfterValidator(check_name)]
+Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(check_zone)]
 Day = Annotated[date, BeforeValidator(_day)]
 Email = Annotated[str, AfterValidator(_address)]
 

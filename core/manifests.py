@@ -17,10 +17,13 @@ from pydantic import (
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
 from core.fields import Day, Name, Part, end_of
-from core.notice_targets import NoticeTarget
+from core.leaks import OnLeak
+from core.notice_targets import NoticeTarget, NoticeTargets
 from core.parsing import parse
 from core.policy import Policy, check_schedule, check_timezone
 from core.store_places import StorePlace
+
+_SECOND = timedelta(seconds=1)
 
 
 class AutoRotate(Part):
@@ -35,6 +38,9 @@ class AutoRotate(Part):
     spread: Duration = timedelta(0)
     max_hold: Duration | None = None
     ack_ends_grace: bool = False
+    notify_before: (
+        Annotated[list[Annotated[Duration, Field(ge=_SECOND)]], Field(max_length=10)] | None
+    ) = Field(default=None, description="how long before a rotation people are reminded of it")
 
     @model_validator(mode="after")
     def _one_rhythm(self) -> "AutoRotate":
@@ -50,6 +56,13 @@ class AutoRotate(Part):
         if self.grace is None and "grace_period" in self.model_fields_set:
             return timedelta(days=self.grace_period)
         return self.grace
+
+    @property
+    def reminders(self) -> list[int] | None:
+        """How many seconds before a rotation people are reminded; None: as is usual."""
+        if self.notify_before is None:
+            return None
+        return sorted({round(before.total_seconds()) for before in self.notify_before})
 
 
 class Permission(Part):
@@ -81,7 +94,7 @@ class VirtualAccountManifest(Part):
     expiration_date: Day | None = None
     auto_rotate: AutoRotate | None = None
     notification_target: NoticeTarget | None = None
-    notification_targets: Annotated[list[NoticeTarget], Field(max_length=20)] | None = None
+    notification_targets: NoticeTargets | None = None
     secret_store_config: StorePlace | None = None
     secret_store_configs: Annotated[list[StorePlace], Field(max_length=20)] | None = None
     owned_by: OwnedBy | None = None
@@ -90,6 +103,7 @@ class VirtualAccountManifest(Part):
         Annotated[list[IdentityProviderMapping], Field(max_length=20)] | None
     ) = None
     token_type: Literal["opaque", "jwt"] | None = None
+    on_leak: OnLeak | None = None
 
     @model_validator(mode="after")
     def _one_or_several(self) -> "VirtualAccountManifest":
@@ -108,6 +122,11 @@ class VirtualAccountManifest(Part):
     def targets(self) -> list[NoticeTarget]:
         one: list[NoticeTarget] = [self.notification_target] if self.notification_target else []
         return one + (self.notification_targets or [])
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it says that nobody is told, by an empty list."""
+        return self.notification_targets == [] and self.notification_target is None
 
     @property
     def expires_at(self) -> datetime | None:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice, pairwise
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from core.errors import InvalidInput
+from core.fields import check_zone
 
 _FIRINGS_CHECKED = 100
 _FIELDS = 5
@@ -85,11 +86,9 @@ class Policy:
 def check_timezone(timezone: str) -> ZoneInfo:
     """The time zone of this name; InvalidInput unless there is one."""
     try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
-        raise InvalidInput(
-            "auto_rotate.timezone", "give an IANA time zone like Europe/Berlin"
-        ) from None
+        return ZoneInfo(check_zone(timezone))
+    except ValueError as error:
+        raise InvalidInput("auto_rotate.timezone", str(error)) from None
 
 
 def check_schedule(schedule: str, timezone: str, now: datetime) -> None:

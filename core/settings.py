@@ -132,6 +132,12 @@ class Settings(BaseSettings):
         description="How long a notice waits for others to the same recipient, which then go as "
         "one message; critical ones go at once. 0s: each goes alone.",
     )
+    fallback_after: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=1),
+        description="How long a channel is dead, because it does not answer or is paused, before "
+        "what it cannot tell goes to the next target as well.",
+    )
     drift_check: Duration = Field(
         default=timedelta(hours=6),
         description="How often each place in a store is compared with what it should hold. "

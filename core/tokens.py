@@ -1,7 +1,7 @@
 """Tokens: mint, recognise, hash.
 
-A token is `tfy_vat_`, `tfy_pat_` or another prefix that says what it is for, then 256 random
-bits as 43 characters of base62, then the CRC-32 of all before as 6 characters of base62. The
+A token is `tfy_vat_`, `tfy_pat_` or another prefix that says what it is for, then 43 random
+characters of base62, which are 256 bits, then the CRC-32 of all before as 6 of them. The
 checksum lets a verifier refuse garbage without asking the database; it is not a protection.
 
 A bearer of three parts, as JWTs have them, is taken for one: Keyturn's own or an identity
@@ -19,6 +19,10 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY = 43  # 62**43 > 2**256
 _CHECK = 6  # 62**6 > 2**32
 _PAIRS = [a + b for a in _DIGITS for b in _DIGITS]
+# Random bytes as random digits: each of them stands for four bytes, the rest is left out.
+_FAIR = 4 * len(_DIGITS)
+_DIGIT_OF = bytes(ord(_DIGITS[byte % len(_DIGITS)]) for byte in range(256))
+_UNFAIR = bytes(range(_FAIR, 256))
 # With what follows it, so that a second one right behind it goes, too.
 _LOOKALIKE = re.compile(r"tfy_[a-z]{3}_\w{8,}", re.ASCII)
 _LOOKS_SIGNED = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", re.ASCII)
@@ -85,7 +89,7 @@ class Token:
 
 def mint(kind: TokenKind) -> Token:
     """A new token with 256 bits from the operating system's generator."""
-    body = _PREFIXES[kind] + _base62(secrets.randbits(256), _BODY)
+    body = _PREFIXES[kind] + _random_digits(_BODY)
     return Token(body + _base62(crc32(body.encode()), _CHECK))
 
 
@@ -109,6 +113,14 @@ def recognise(text: str) -> Token | None:
 def without_tokens(text: str) -> str:
     """`text` with everything that looks like a token masked."""
     return _LOOKS_SIGNED.sub("jwt_***", _LOOKALIKE.sub("tfy_***", text))
+
+
+def _random_digits(width: int) -> str:
+    """So many digits from the operating system's generator, each as likely as the others."""
+    digits = b""
+    while len(digits) < width:
+        digits += secrets.token_bytes(width + 8).translate(_DIGIT_OF, _UNFAIR)
+    return digits[:width].decode()
 
 
 def _base62(number: int, width: int) -> str:

@@ -29,7 +29,6 @@ from models.integrations import (
     Place,
     PlaceState,
     ProviderAccount,
-    Target,
 )
 from models.jwt import ExchangedToken, SigningKey
 from models.people import (
@@ -40,6 +39,7 @@ from models.people import (
 )
 from models.secrets import Secret, SecretGroup, SecretVersion
 from models.sessions import DeviceLogin, LoginSession
+from models.subscriptions import DefaultTarget, Target
 from models.tenants import Installation, Process, Tenant, WrappedKey
 from models.tokens import TokenRow, TokenState
 from models.uses import TokenUse
@@ -55,6 +55,7 @@ __all__ = [
     "Bucket",
     "Change",
     "CustomRole",
+    "DefaultTarget",
     "Delivery",
     "DeliveryState",
     "DeviceLogin",

@@ -5,10 +5,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.policy import Policy
+from core.reminders import BEFORE_EXPIRY, Coming, befores, next_reminder
 from models.base import Base, TopOfTenant, one_of
 from models.types import Name, Span
 
@@ -35,6 +44,10 @@ class VirtualAccount(TopOfTenant, Base):
     at the account next: the same moment, or later while it waits or backs off; none while
     it is paused, suspended or deleted. `jwt_expires_at` is the `exp` of its current token, if
     that is a JWT; by `turn_by` its key is turned, whatever else would put that off.
+
+    At `remind_at` people are reminded of its next rotation or of its end, whichever is nearer.
+    `notify_before` are the seconds before a rotation, if it is not done as usual. It `is_silent`
+    if its manifest says that nobody is told.
     """
 
     __tablename__ = "virtual_accounts"
@@ -88,6 +101,12 @@ class VirtualAccount(TopOfTenant, Base):
             postgresql_where=text("due_at IS NOT NULL"),
             sqlite_where=text("due_at IS NOT NULL"),
         ),
+        Index(
+            "ix_virtual_accounts_remind",
+            "remind_at",
+            postgresql_where=text("remind_at IS NOT NULL"),
+            sqlite_where=text("remind_at IS NOT NULL"),
+        ),
     )
 
     name: Mapped[str] = mapped_column(String(64))
@@ -95,6 +114,7 @@ class VirtualAccount(TopOfTenant, Base):
     manifest: Mapped[dict[str, Any]]
     created_by: Mapped[dict[str, Any]]
     team_id: Mapped[UUID | None]
+    is_silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     generation: Mapped[int] = mapped_column(default=1)
 
     rotation_interval: Mapped[timedelta | None] = mapped_column(Span)
@@ -116,6 +136,8 @@ class VirtualAccount(TopOfTenant, Base):
     waiting_since: Mapped[datetime | None]
     rotation_failures: Mapped[int] = mapped_column(default=0)
     paused_at: Mapped[datetime | None]
+    notify_before: Mapped[list[int] | None] = mapped_column(JSON(none_as_null=True))
+    remind_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -142,6 +164,23 @@ class VirtualAccount(TopOfTenant, Base):
     def turn_by(self) -> datetime | None:
         """When the key is turned at the latest; None if nothing presses."""
         return turn_by(self, self.jwt_expires_at)
+
+    @property
+    def turns_at(self) -> datetime | None:
+        """When its key is turned by itself; None if it is not."""
+        if self.state is not AccountState.ACTIVE:
+            return None
+        return self.next_rotation_at if self.paused_at is None else self.turn_by
+
+    @property
+    def comings(self) -> tuple[Coming, Coming]:
+        """What people are reminded of: its next rotation, and its end."""
+        ends_at = self.expires_at if self.state is AccountState.ACTIVE else None
+        return (self.turns_at, befores(self.notify_before)), (ends_at, BEFORE_EXPIRY)
+
+    def plan_reminder(self, now: datetime) -> None:
+        """Something about it changed. A reminder that is due already stays due."""
+        self.remind_at = next_reminder_of(self, self.turns_at, now)
 
     def schedule(self, moment: datetime | None) -> None:
         """Due at `moment`, unless that is never, or the account is over or paused by then.
@@ -194,8 +233,7 @@ class VirtualAccount(TopOfTenant, Base):
         self.due_at = self.next_rotation_at = None
 
     def _look_when_due(self) -> None:
-        moment = self.next_rotation_at if self.paused_at is None else self.turn_by
-        self.due_at = moment if self.state is AccountState.ACTIVE else None
+        self.due_at = self.turns_at
 
 
 def turn_by(account: Any, end: datetime | None) -> datetime | None:
@@ -207,6 +245,15 @@ def turn_by(account: Any, end: datetime | None) -> datetime | None:
         return None
     last: datetime = end - account.grace - account.max_hold
     return last
+
+
+def next_reminder_of(account: Any, turns_at: datetime | None, now: datetime) -> datetime | None:
+    """When people are reminded next of what comes for this account; what is due stays due."""
+    if account.remind_at is not None and account.remind_at <= now:
+        due: datetime = account.remind_at
+        return due
+    rotation = (turns_at, befores(account.notify_before))
+    return next_reminder(now, rotation, (account.expires_at, BEFORE_EXPIRY))
 
 
 def policy_of(account: Any) -> Policy | None:

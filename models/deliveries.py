@@ -5,7 +5,16 @@ from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, SmallInteger, String, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.events import EventType
@@ -68,7 +77,9 @@ class Delivery(OfTenant, Base):
     resets it. `document` is the physical thing in a store that a send changes: at most one
     send per document is under way. What a retry sends is fixed by `revision` and `generation`
     here and by the event's facts, so it is the same. A notice that was claimed once bears a
-    `digest_id`: those that bear the same one are one message, also when it is sent again.
+    `digest_id`: those that bear the same one are one message, also when it is sent again. Its
+    times are told in `timezone` (none: UTC), and it knows `facts` beside those of the event. It was
+    `passed_on` once somebody else heard of it, since its channel is dead.
     """
 
     __tablename__ = "deliveries"
@@ -166,3 +177,6 @@ class Delivery(OfTenant, Base):
     error: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    passed_on: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -99,7 +99,8 @@ class Lane(OfTenant, Base):
     `wake_at` is when it is worth looking (none: nothing pending). `leased_until` and `claim`
     are the drain's lease and fence. `failures` counts transient failures in a row, for the
     breaker; `refusals` counts permanent ones in a row, for the pause. `most_in_digest` is how
-    many notices its channel takes in one message.
+    many notices its channel takes in one message. `dead_since` is when it was paused or its breaker
+    opened; `passed_on_at` is when others were last told what waits here.
     """
 
     __tablename__ = "lanes"
@@ -115,6 +116,12 @@ class Lane(OfTenant, Base):
             "wake_at",
             postgresql_where=text("wake_at IS NOT NULL"),
             sqlite_where=text("wake_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_lanes_dead",
+            "dead_since",
+            postgresql_where=text("dead_since IS NOT NULL"),
+            sqlite_where=text("dead_since IS NOT NULL"),
         ),
     )
 
@@ -137,6 +144,8 @@ class Lane(OfTenant, Base):
     claim: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(String(500))
     succeeded_at: Mapped[datetime | None]
+    dead_since: Mapped[datetime | None]
+    passed_on_at: Mapped[datetime | None]
 
     @property
     def is_broken(self) -> bool:
@@ -148,17 +157,26 @@ class Lane(OfTenant, Base):
         """Whether the last send failed; such lanes are drained from a queue of their own."""
         return self.failures > 0 or self.refusals > 0
 
-    def pause(self, because: str) -> None:
+    def die(self, now: datetime) -> None:
+        """It reaches nobody from now on; a second call changes nothing."""
+        self.dead_since = self.dead_since or now
+
+    def live(self) -> None:
+        """The destination is alive: what was counted against it is forgotten."""
+        self.failures = self.refusals = 0
+        self.probe_at = self.dead_since = self.passed_on_at = None
+
+    def pause(self, because: str, now: datetime) -> None:
         self.state = LaneState.PAUSED
         self.paused_because = because[:500]
         self.wake_at = None
+        self.die(now)
 
     def resume(self, now: datetime) -> None:
         """Sends again from now on; what it counted against the destination is forgotten."""
         self.state = LaneState.OPEN
         self.paused_because = None
-        self.failures = self.refusals = 0
-        self.probe_at = None
+        self.live()
         self.wake_at = now
 
 
@@ -243,21 +261,3 @@ class Place(OfTenant, Base):
     checked_at: Mapped[datetime | None]
     drift: Mapped[str | None] = mapped_column(String(100))
     last_error: Mapped[str | None] = mapped_column(String(500))
-
-
-class Target(OfTenant, Base):
-    """Somebody to tell about one account: a recipient on a notifier's lane."""
-
-    __tablename__ = "targets"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "account_id"], ["virtual_accounts.tenant_id", "virtual_accounts.id"]
-        ),
-        ForeignKeyConstraint(["tenant_id", "lane_id"], ["lanes.tenant_id", "lanes.id"]),
-        UniqueConstraint("account_id", "tenant_id", "lane_id", "address"),
-        Index("ix_targets_lane", "lane_id"),
-    )
-
-    account_id: Mapped[UUID]
-    lane_id: Mapped[UUID]
-    address: Mapped[str] = mapped_column(String(320), default="")

@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -46,13 +47,17 @@ class User(TopOfTenant, Base):
 
 
 class Team(TopOfTenant, Base):
-    """A group of people, who share what is granted to it; managers decide who is in it."""
+    """A group of people, who share what is granted to it; managers decide who is in it.
+
+    It `is_silent` if its manifest says that nobody is told of its accounts.
+    """
 
     __tablename__ = "teams"
     __table_args__ = (UniqueConstraint("tenant_id", "name"),)
 
     name: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[dict[str, Any]]
+    is_silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_by: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -83,7 +88,8 @@ class TeamMember(Base):
 class PersonalAccessToken(OfTenant, Base):
     """A person's own key: only its hash is kept. It may do what its owner may at that moment.
 
-    `team_name` is the team that its use counts for.
+    `team_name` is the team that its use counts for. At `remind_at` its owner is reminded of its
+    end.
     """
 
     __tablename__ = "personal_access_tokens"
@@ -99,6 +105,12 @@ class PersonalAccessToken(OfTenant, Base):
             postgresql_where=text("revoked_at IS NULL"),
             sqlite_where=text("revoked_at IS NULL"),
         ),
+        Index(
+            "ix_personal_access_tokens_remind",
+            "remind_at",
+            postgresql_where=text("remind_at IS NOT NULL"),
+            sqlite_where=text("remind_at IS NOT NULL"),
+        ),
     )
 
     user_id: Mapped[UUID]
@@ -110,6 +122,12 @@ class PersonalAccessToken(OfTenant, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]
+
+    def revoke(self, now: datetime) -> None:
+        """It works no more, and nobody is reminded of its end."""
+        self.revoked_at = now
+        self.remind_at = None
 
     def is_valid(self, now: datetime) -> bool:
         """Whether it works while its owner is active."""

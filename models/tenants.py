@@ -1,13 +1,15 @@
 """The installation, its tenants, their data keys, and the live processes."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.leaks import OnLeak
 from models.base import Base
-from models.types import Instant, Span
+from models.types import Instant, Name, Span
 
 
 class Installation(Base):
@@ -27,7 +29,11 @@ class Installation(Base):
 
 
 class Tenant(Base):
-    """An isolated organisation, with the limits its admins set for keys and sessions."""
+    """An isolated organisation, with the limits its admins set for keys and sessions.
+
+    `notification_targets` are told of accounts for which nobody else is, as they were given;
+    `on_leak` is what happens to a token that is reported as leaked.
+    """
 
     __tablename__ = "tenants"
 
@@ -43,6 +49,12 @@ class Tenant(Base):
     pat_most_per_user: Mapped[int | None]
     jwt_algorithm: Mapped[str] = mapped_column(String(20), default="EdDSA", server_default="EdDSA")
     session_length: Mapped[timedelta] = mapped_column(Span, default=timedelta(hours=12))
+    on_leak: Mapped[OnLeak] = mapped_column(
+        Name(OnLeak), default=OnLeak.REVOKE, server_default=OnLeak.REVOKE.value
+    )
+    notification_targets: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list, server_default=text("'[]'")
+    )
     created_at: Mapped[datetime]
 
 

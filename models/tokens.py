@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     String,
     UniqueConstraint,
     text,
@@ -42,7 +43,8 @@ class TokenRow(OfTenant, Base):
     `valid_until` alone decides whether the token works. It is written in the commit that
     ends the token's time as current, and again by the release of a hold. `link_hash` is of the
     one-time link by which people acknowledge its farewell; `link_sealed` is the link's token, for
-    the notices that carry it.
+    the notices that carry it. `told_as` is how bad the worst was that people heard of its farewell,
+    `reported_at` when somebody said that it leaked.
 
     A JWT has a `signing_key_id`, and `expires_at` is its `exp`. `revocation` is its number in
     the list for offline verifiers, if it ended before that.
@@ -151,6 +153,8 @@ class TokenRow(OfTenant, Base):
     acknowledged_by: Mapped[str | None] = mapped_column(String(320))
     signing_key_id: Mapped[UUID | None]
     revocation: Mapped[int | None] = mapped_column(BigInteger)
+    told_as: Mapped[int | None] = mapped_column(SmallInteger)
+    reported_at: Mapped[datetime | None]
 
     @property
     def is_jwt(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from core.events import Severity
 from notifiers.base import Digest
 from notifiers.blocks import LONGEST_HEADER, LONGEST_SECTION, Block, escaped
-from notifiers.digests import Row, happened, more, rows, summary
+from notifiers.digests import Row, happened, instead, more, rows, summary
 from notifiers.rendering import web_link
 from notifiers.words import one_line, severity
 
@@ -38,6 +38,8 @@ def _blocks(digest: Digest) -> Iterator[Block]:
     heading = f"{_SIGNS[digest.severity]} {len(digest.notices):,} notices"
     yield {"type": "header", "text": _plain(heading, LONGEST_HEADER)}
     yield {"type": "section", "text": _plain(summary(digest), LONGEST_SECTION)}
+    for label, who in instead(digest):
+        yield {"type": "section", "text": _plain(f"{label} {who}", LONGEST_SECTION)}
     table = rows(digest)
     for start in range(0, len(table), _ROWS_A_SECTION):
         yield _section(table[start : start + _ROWS_A_SECTION])

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.events import Severity
 from notifiers.base import Digest
-from notifiers.digests import Row, happened, more, rows, summary
+from notifiers.digests import Row, happened, instead, more, rows, summary
 from notifiers.http import encoded
 from notifiers.rendering import web_link
 from notifiers.teams_card import MOST_BYTES, Element
@@ -57,8 +57,8 @@ def _body(digest: Digest, table: Sequence[Row]) -> list[Element]:
         {**_text(_run(summary(digest))), "id": f"keyturn-{digest.key}"},
     ]
     made += [
-        {**_text(_run(f"{row.title}: ", weight="Bolder"), _run(row.headline)), "spacing": "Small"}
-        for row in table
+        {**_text(_run(f"{label}: ", weight="Bolder"), _run(said)), "spacing": "Small"}
+        for label, said in (*instead(digest), *table)
     ]
     if rest := more(digest, len(table)):
         made.append(_text(_run(rest)))

@@ -7,12 +7,12 @@ an alert of severity info that ends at once.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
-from core.events import EventType, Severity
+from core.events import ENDS, EventType, Severity
 from notifiers.base import Notice
 from notifiers.rendering import web_link
 from notifiers.words import figures, headline, next_step, one_line, readable, shortened
@@ -30,8 +30,11 @@ _SEVERITIES = {
 # What a problem is about: a word, and the facts that tell one such thing from another. Problems
 # that agree in all of it share an alert.
 _ABOUT = {
+    EventType.ACCOUNT_EXPIRING: ("account", "account"),
     EventType.ACCOUNT_EXPIRED: ("account", "account"),
     EventType.TOKEN_REVOKED: ("revoked", "account", "generations"),
+    EventType.TOKEN_LEAKED: ("leak", "account", "name", "generation"),
+    EventType.GRACE_ENDING: ("grace", "account", "generation"),
     EventType.GRACE_HELD: ("grace", "account", "generation"),
     EventType.HOLD_EXHAUSTED: ("hold", "account", "generation"),
     EventType.ROTATION_WAITING: ("rotation", "account"),
@@ -41,14 +44,6 @@ _ABOUT = {
     EventType.COPY_KEPT: ("copy", "account", "lane", "path"),
     EventType.LANE_PAUSED: ("lane", "integration", "lane", "address"),
     EventType.CHANNEL_TESTED: ("test", "integration"),
-}
-# What ends which problem.
-_ENDS = {
-    EventType.HOLD_EXHAUSTED: EventType.GRACE_HELD,
-    EventType.TOKEN_ROTATED: EventType.ROTATION_FAILED,
-    EventType.TOKEN_EXPIRED: EventType.GRACE_HELD,
-    EventType.SYNC_RECOVERED: EventType.SYNC_FAILED,
-    EventType.LANE_RESUMED: EventType.LANE_PAUSED,
 }
 
 
@@ -64,9 +59,20 @@ def events(notice: Notice) -> list[Event]:
     """In the order in which they are sent; sent again, they change nothing."""
     if notice.type is EventType.CHANNEL_TESTED:
         return [_trigger(notice), resolve(dedup_key(notice, notice.type))]
-    ended = _ENDS.get(notice.type)
     told = _change(notice) if notice.severity is Severity.INFO else _trigger(notice)
-    return [resolve(dedup_key(notice, ended)), told] if ended else [told]
+    return [*map(resolve, _ended(notice)), told]
+
+
+def _ended(notice: Notice) -> list[str]:
+    """The key of the alert that ends with it, if one does."""
+    ended = {dedup_key(notice, problem) for problem in ENDS.get(notice.type, ())}
+    generations = notice.facts.get("generations")
+    if notice.type is not EventType.TOKEN_REVOKED or not isinstance(generations, list):
+        return sorted(ended)
+    if len(generations) == 1:
+        revoked = replace(notice, facts={**notice.facts, "generation": generations[0]})
+        ended.add(dedup_key(revoked, EventType.GRACE_HELD))
+    return sorted(ended)
 
 
 def resolve(key: str) -> Event:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from core.events import SEVERITY, TOLD, EventType
+from core.events import SEVERITY, TOLD, EventType, Severity
 from notifiers.base import Notice
 from notifiers.rendering import letter_values
 from notifiers.texts import Texts
@@ -52,22 +52,36 @@ _FACTS: Mapping[str, Mapping[str, Any]] = {
         "callers": ["192.0.2.7 (curl/8.5.0)", "192.0.2.9 (python-requests/2.32)"],
         "last_used_at": "2026-03-02T08:58:12Z",
     },
-    "token.reported_leaked": {
+    EventType.TOKEN_LEAKED: {
         **_OLD,
         "generation": 12,
-        "by": "anonymous",
-        "done": "it was revoked",
+        "last_four": "x9Qz",
+        "cause": "revoke",
+        "by": "a report from 192.0.2.80",
+        "done": "it was revoked, generation 13 has taken its place",
+        "still_valid": ["generation 11"],
     },
-    "rotation.upcoming": {
+    EventType.ROTATION_UPCOMING: {
         "account": "billing-export",
-        "generation": 12,
         "next_rotation_at": "2026-03-09T09:00:00Z",
+        "grace_until": "2026-03-10T09:00:00Z",
+        "remaining": "7 days",
     },
-    "account.expiring": {"account": "billing-export", "expires_at": "2026-04-01T09:00:00Z"},
-    "personal-access-token.expiring": {
+    EventType.ACCOUNT_EXPIRING: {
+        "account": "billing-export",
+        "expires_at": "2026-03-09T00:00:00Z",
+        "remaining": "6 days 15 hours",
+    },
+    EventType.ACCOUNT_EXTENDED: {
+        "account": "billing-export",
+        "expires_at": "2027-01-01T00:00:00Z",
+    },
+    EventType.PERSONAL_TOKEN_EXPIRING: {
         "account": "ann@example.com",
         "name": "laptop",
-        "expires_at": "2026-03-09T09:00:00Z",
+        "last_four": "x9Qz",
+        "expires_at": "2026-03-09T00:00:00Z",
+        "remaining": "6 days 15 hours",
     },
     EventType.GRACE_HELD: _HELD,
     EventType.HOLD_EXHAUSTED: {**_HELD, "hold_until": "2026-03-02T09:00:00Z"},
@@ -86,6 +100,7 @@ _FACTS: Mapping[str, Mapping[str, Any]] = {
         "found": "somebody else's secret",
         "done": "it is written again",
     },
+    EventType.SYNC_REPAIRED: _COPY,
     EventType.COPY_KEPT: {
         **_COPY,
         "lane": _STORE,
@@ -107,7 +122,17 @@ _FACTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 _ACKNOWLEDGED = {EventType.TOKEN_ROTATED, EventType.GRACE_ENDING}
-_OF_NO_ACCOUNT = {EventType.LANE_PAUSED, EventType.LANE_RESUMED, EventType.CHANNEL_TESTED}
+_OF_NO_ACCOUNT = {
+    EventType.LANE_PAUSED,
+    EventType.LANE_RESUMED,
+    EventType.PERSONAL_TOKEN_EXPIRING,
+    EventType.CHANNEL_TESTED,
+}
+_WORSE = {  # than usual, by what these samples say
+    EventType.ACCOUNT_EXPIRING: Severity.WARNING,
+    EventType.GRACE_ENDING: Severity.WARNING,
+    EventType.PERSONAL_TOKEN_EXPIRING: Severity.WARNING,
+}
 
 SAMPLED = sorted(TOLD | {EventType.CHANNEL_TESTED})
 """Every event of which people are told."""
@@ -119,7 +144,7 @@ def sample(event: EventType, *, timezone: str = "Europe/Berlin") -> Notice:
     return Notice(
         key=_KEY,
         type=event,
-        severity=SEVERITY[event],
+        severity=_WORSE.get(event, SEVERITY[event]),
         at=_AT,
         tenant="acme",
         facts=_FACTS.get(event, {"account": "billing-export"}),

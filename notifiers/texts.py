@@ -18,6 +18,9 @@ BLOCKS = frozenset({"title", "headline", "next_step", "why"})
 
 # Facts that are made for people. No other one reaches a text or leaves.
 LABELS = {
+    "instead_of": "Told here instead of",
+    "instead_since": "Not reached since",
+    "instead_because": "Why not",
     "generation": "Generation",
     "generations": "Generations",
     "last_four": "Token ends in",
@@ -37,10 +40,12 @@ LABELS = {
     "by": "By",
     "error": "Error",
     "reason": "Reason",
-    "instead_of": "Told here instead of",
+    "still_valid": "Still valid",
 }
 # Said in a headline or worth having in a file, but no figure of its own.
-UNLABELLED = frozenset({"account", "cause", "name", "organisation", "valid_until", "will_retry"})
+UNLABELLED = frozenset(
+    {"account", "cause", "name", "organisation", "remaining", "valid_until", "will_retry"}
+)
 OF_EVENTS = frozenset(
     {*LABELS, *UNLABELLED, "at", "event", "level", "old_token", "severity", "tenant"}
 )

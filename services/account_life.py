@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.etags import check_match, etag_of
 from core.events import EventType
-from models import Place, PlaceState, Target, TokenRow, TokenState
+from models import Place, PlaceState, TokenRow, TokenState
 from services.account_views import audit_account, lock_account
 from services.granting import forget_resource, forget_subject
 from services.identity_mapping import forget_mapping
@@ -15,6 +15,7 @@ from services.outbox import Outbox
 from services.places import remove_places
 from services.runtime import Runtime
 from services.scope import mine
+from services.targets import forget_targets
 
 
 def pause_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> None:
@@ -36,6 +37,7 @@ def resume_account(runtime: Runtime, actor: Actor, account_id: str | UUID) -> No
         account = lock_account(session, actor, account_id, "virtual-account:update")
         if account.paused_at is not None:
             account.resume()
+            account.plan_reminder(outbox.now)
             audit_account(outbox, actor, "virtual-account.resumed", account)
 
     runtime.change(use_case)
@@ -70,19 +72,14 @@ def delete_account(
             )
         ).all()
         remove_places(session, outbox, account, places, keep_copies=keep_copies)
-        targets = session.scalars(
-            mine(Target, actor.tenant_id).where(Target.account_id == account.id)
-        ).all()
         account.delete(outbox.now)
         outbox.tell(
             actor.tenant_id,
             EventType.ACCOUNT_DELETED,
             account_id=account.id,
             facts={"account": account.name, "by": actor.name},
-            targets=targets,
         )
-        for target in targets:
-            session.delete(target)
+        forget_targets(session, account)
         forget_subject(session, actor.tenant_id, account.id)
         forget_resource(session, actor.tenant_id, "virtual-account", account.fqn)
         forget_mapping(session, account)

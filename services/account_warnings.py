@@ -18,6 +18,7 @@ from services.floors import Floor, floors
 from services.identity_mapping import NO_TOKEN
 from services.opened import Opened
 from services.runtime import Runtime
+from services.subscribers import subscribers_of
 from sinks.base import Sink
 
 NOBODY_HEARS = (
@@ -45,7 +46,7 @@ def account_warnings(
     policy = account.policy
     if policy is None:
         return []
-    if not manifest.stores and not manifest.targets:
+    if not manifest.stores and not subscribers_of(session, account):
         return [NOBODY_HEARS]
     return [
         *_of_places(session, opened, account, policy, now),

@@ -48,6 +48,7 @@ from services.kept_copies import tell_kept
 from services.minting import Cause
 from services.outbox import Outbox
 from services.places import send_copies, settle_places
+from services.reminding import tell_extended
 from services.runtime import Runtime
 from services.scope import mine
 from services.targets import settle_targets
@@ -182,6 +183,7 @@ def _create(
     settle_mapping(session, account, manifest)
     token = None
     if account.is_mapped:
+        account.plan_reminder(outbox.now)
         begin_without_token(session, outbox, account)
     else:
         (turn,) = turn_keys(
@@ -222,8 +224,10 @@ def _update(
     changed = (account.policy, account.expires_at, account.jwt_expires_at)
     if changed != (old_policy, old_end, old_jwt):
         account.reschedule(outbox.now)
+    account.plan_reminder(outbox.now)
     if account.expires_at != old_end:
         _move_end(session, account)
+        tell_extended(session, outbox, account, old_end)
     mapped = settle_mapping(session, account, manifest)
     if account.is_mapped:
         end_by_grace(session, outbox, account, old_grace)
@@ -250,6 +254,7 @@ def _apply(
 ) -> None:
     account.expires_at = manifest.expires_at
     account.token_type = TokenType(manifest.token_type or TokenType.OPAQUE)
+    account.notify_before = manifest.auto_rotate.reminders if manifest.auto_rotate else None
     if manifest.identity_provider_mapping:
         account.jwt_expires_at = None
     account.rotation_interval = policy.interval if policy else None

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy import (
     cast as cast_sql,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -47,6 +48,17 @@ def insert(session: Session, model: type[Base], rows: Sequence[Row]) -> None:
         _copy(session, table, rows)
     else:
         session.execute(table.insert(), [dict(row) for row in rows])
+
+
+def insert_new(
+    session: Session, model: type[Base], rows: Sequence[Row], *, unique: Sequence[str]
+) -> None:
+    """Inserts those of the rows for which there is none yet that agrees in these columns."""
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(_table(model)).on_conflict_do_nothing(index_elements=unique)
+    session.connection().execute(statement, [dict(row) for row in rows])
 
 
 def _copy(session: Session, table: Table, rows: Sequence[Row]) -> None:

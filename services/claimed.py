@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, select
 
-from core.events import EventType
+from core.events import REMINDERS, EventType
 from models import Action, Delivery, Event, Lane, Place, TokenRow, TokenState
 
 
@@ -16,8 +16,9 @@ class Claimed(NamedTuple):
 
     It is one delivery, or the first of several notices that go as one message; the `others` then
     are claimed, sent and settled with it. `claim` is its fence. `sealed` is the token of its
-    generation, or None if a newer one has taken its place. `uses` is how much of the destination's
-    time its calls take.
+    generation, or None if a newer one has taken its place. `drift` is what its place held instead
+    of what it should, when last looked at. `beside` is what it knows beside the
+    event's facts. `uses` is how much of the destination's time its calls take.
     """
 
     id: UUID
@@ -29,6 +30,8 @@ class Claimed(NamedTuple):
     place_id: UUID | None
     document: str | None
     address: str | None
+    timezone: str | None
+    beside: dict[str, Any] | None
     destination: UUID
     digest_id: UUID | None
     revision: int
@@ -47,6 +50,7 @@ class Claimed(NamedTuple):
     takes_over: UUID | None
     place_revision: int | None
     confirmed_revision: int | None
+    drift: str | None
     token_id: UUID | None
     sealed: bytes | None
     send_at: datetime
@@ -71,6 +75,13 @@ class Claimed(NamedTuple):
             claim=self.claim + 1, others=others, send_at=send_at, uses=uses, is_probe=is_probe
         )
 
+    def is_past(self, now: datetime) -> bool:
+        """Whether it is a reminder of what has come already; one that was begun is as it was."""
+        fact = REMINDERS.get(self.event_type)
+        if fact is None or self.digest_id is not None:
+            return False
+        return bool(datetime.fromisoformat(self.facts[fact]) <= now)
+
     @property
     def is_first(self) -> bool:
         """Whether nothing was written at its place so far."""
@@ -87,6 +98,8 @@ COLUMNS = (
     Delivery.place_id,
     Delivery.document,
     Delivery.address,
+    Delivery.timezone,
+    Delivery.facts,
     Delivery.destination,
     Delivery.digest_id,
     Delivery.revision,
@@ -105,6 +118,7 @@ COLUMNS = (
     Place.takes_over,
     Place.revision,
     Place.confirmed_revision,
+    Place.drift,
     TokenRow.id,
     TokenRow.sealed,
 )

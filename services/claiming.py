@@ -146,7 +146,7 @@ def _worth_a_try(now: datetime, *, rather_begun: bool) -> list[Any]:
 def _due(
     session: Session, clauses: Sequence[Any], lane: Lane, now: datetime, most: int
 ) -> list[Claimed]:
-    """What is due, worst first; what a newer revision made pointless is settled on the way."""
+    """What is due, worst first; what a newer revision or the time made pointless is settled."""
     found: list[Claimed] = []
     pointless: list[UUID] = []
     documents: set[str] = set()
@@ -155,7 +155,8 @@ def _due(
             break
         for columns in session.execute(_claimable(lane, clause, most - len(found))):
             row = Claimed._make((*columns, now, False, timedelta(0), (), False))
-            if row.place_revision is not None and row.revision < row.place_revision:
+            is_old = row.place_revision is not None and row.revision < row.place_revision
+            if is_old or row.is_past(now):
                 pointless.append(row.id)
             elif row.document is None or row.document not in documents:
                 found.append(row)

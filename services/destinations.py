@@ -1,12 +1,14 @@
 """The lanes of an integration: made when first needed, paced as plugin and operator say."""
 
+from uuid import UUID
+
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.errors import InvalidInput
 from core.ids import new_id
 from core.plugins import Family, Plugin
-from models import Bucket, Integration, Lane, VirtualAccount
+from models import Bucket, Integration, Lane
 from notifiers.base import Notifier
 from services.scope import mine
 
@@ -65,11 +67,11 @@ def _ensure_bucket(session: Session, quota_key: str, integration: Integration) -
 
 
 def configured(
-    session: Session, account: VirtualAccount, fqn: str, family: Family, where: str
+    session: Session, tenant_id: UUID, fqn: str, family: Family, where: str
 ) -> Integration:
     """The tenant's integration of this name and family; InvalidInput for what stood in `where`."""
     integration = session.scalar(
-        mine(Integration, account.tenant_id)
+        mine(Integration, tenant_id)
         .where(
             Integration.fqn == fqn, Integration.deleted_at.is_(None), Integration.family == family
         )

@@ -22,7 +22,6 @@ from models import (
     Place,
     PlaceState,
     Priority,
-    Target,
     VirtualAccount,
 )
 from services import bulk
@@ -30,8 +29,8 @@ from services.judging import integration_name
 from services.outbox import Outbox
 from services.places import send_copies
 from services.runtime import Runtime
-from services.scope import mine
 from services.sending import Outcome
+from services.subscribers import subscribers_of
 
 BATCH = 500
 _NOT_NOW = timedelta(minutes=10)  # a place on which something else is under way is looked at then
@@ -160,9 +159,7 @@ def _act(session: Session, outbox: Outbox, outcome: Outcome, before: str | None)
                 "found": drift.found,
                 "done": _REPAIRED if drift.repairs else _REPORTED,
             },
-            targets=session.scalars(
-                mine(Target, sent.tenant_id).where(Target.account_id == account.id)
-            ).all(),
+            targets=subscribers_of(session, account),
         )
     if drift.repairs:
         send_copies(session, outbox, account, [place], cause="drift", priority=Priority.REPAIR)

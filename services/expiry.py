@@ -3,20 +3,21 @@
 Each claims accounts that no other holds, in batches; a second call does the next ones.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.events import EventType
-from models import Target, TokenRow, TokenState, VirtualAccount
+from core.events import SEVERITY, EventType, Severity
+from models import TokenRow, TokenState, VirtualAccount
 from services import bulk
 from services.acknowledge_links import facts_of
 from services.outbox import Outbox, written
 from services.runtime import Runtime
+from services.stragglers import stragglers
+from services.subscribers import Recipient, subscribers
 
 BATCH = 500
 _LIVE = (TokenState.CURRENT, TokenState.GRACE)
@@ -51,12 +52,13 @@ def _expire(session: Session, outbox: Outbox, limit: int) -> int:
             account_id=account.id,
             facts=_facts(account, token),
             targets=targets[account.id],
+            ends=None if is_last else token.told_as or None,
         )
     return len(tokens)
 
 
 def _ending(token: TokenRow) -> EventType:
-    if token.released_at is None and token.hold_until != token.grace_until:
+    if token.awaits_confirmation:
         return EventType.HOLD_EXHAUSTED
     return EventType.TOKEN_EXPIRED
 
@@ -64,30 +66,32 @@ def _ending(token: TokenRow) -> EventType:
 def _tell(session: Session, outbox: Outbox, limit: int) -> int:
     due = (TokenRow.notice_at <= outbox.now,)
     accounts, tokens, targets = _claim(session, due, TokenRow.notice_at, limit)
+    used = stragglers(session, tokens, outbox.now)
     for token in tokens:
         assert token.grace_until is not None
         ended = token.grace_until <= outbox.now
-        token.notice_at = None if ended or not _may_be_held(token) else token.grace_until
+        token.notice_at = None if ended or not token.awaits_confirmation else token.grace_until
         if not token.is_valid(outbox.now) or (ended and not token.is_held(outbox.now)):
             continue
         account = accounts[token.account_id]
+        event = EventType.GRACE_HELD if ended else EventType.GRACE_ENDING
+        severity = Severity.WARNING if token.id in used else SEVERITY[event]
+        token.told_as = max(token.told_as or 0, severity)
+        link = None if ended else token.link_sealed
         outbox.tell(
             token.tenant_id,
-            EventType.GRACE_HELD if ended else EventType.GRACE_ENDING,
+            event,
             account_id=account.id,
-            facts=_facts(account, token) | facts_of(token.id, None if ended else token.link_sealed),
+            facts=_facts(account, token) | used.get(token.id, {}) | facts_of(token.id, link),
             targets=targets[account.id],
+            severity=severity,
         )
     return len(tokens)
 
 
-def _may_be_held(token: TokenRow) -> bool:
-    return token.released_at is None and token.hold_until != token.grace_until
-
-
 def _claim(
     session: Session, clauses: Iterable[Any], by: Any, limit: int
-) -> tuple[dict[UUID, VirtualAccount], Sequence[TokenRow], dict[UUID, list[Target]]]:
+) -> tuple[dict[UUID, VirtualAccount], Sequence[TokenRow], Mapping[UUID, Sequence[Recipient]]]:
     """Tokens that match, of accounts that are locked now; those that others hold are left."""
     wanted = session.execute(
         select(TokenRow.account_id, TokenRow.tenant_id).where(*clauses).order_by(by).limit(limit)
@@ -106,11 +110,7 @@ def _claim(
     tokens = session.scalars(
         select(TokenRow).where(bulk.among(session, TokenRow.account_id, accounts), *clauses)
     ).all()
-    targets: dict[UUID, list[Target]] = defaultdict(list)
-    of_accounts = bulk.among(session, Target.account_id, accounts)
-    for target in session.scalars(select(Target).where(of_accounts)):
-        targets[target.account_id].append(target)
-    return accounts, tokens, targets
+    return accounts, tokens, subscribers(session, accounts.values())
 
 
 def _facts(account: VirtualAccount, token: TokenRow) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Taking integrations away: only what nobody uses, and never while somebody begins to."""
 
-from sqlalchemy import func, select, union
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, select, union
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.errors import Conflict, NotFound
 from core.roles import Resource
 from models import (
+    DefaultTarget,
     Integration,
     Lane,
     Place,
@@ -80,9 +83,11 @@ def remove_integration(session: Session, outbox: Outbox, row: Integration) -> No
         for count, what in (
             (_accounts(session, row), "virtual accounts"),
             (_groups(session, row), "secret groups"),
+            (_teams(session, row), "teams"),
         )
         if count
     ]
+    used += ["the security settings"] if _is_default(session, row) else []
     if used:
         raise Conflict(f"{row.fqn} is used by {' and '.join(used)}; take it out of them first.")
     row.deleted_at = outbox.now
@@ -90,7 +95,7 @@ def remove_integration(session: Session, outbox: Outbox, row: Integration) -> No
 
 
 def _accounts(session: Session, row: Integration) -> int:
-    lanes = select(Lane.id).where(Lane.tenant_id == row.tenant_id, Lane.integration_id == row.id)
+    lanes = _lanes(row)
     keeping = select(Place.account_id).where(
         Place.tenant_id == row.tenant_id,
         Place.lane_id.in_(lanes),
@@ -100,6 +105,24 @@ def _accounts(session: Session, row: Integration) -> int:
         Target.tenant_id == row.tenant_id, Target.lane_id.in_(lanes)
     )
     return session.scalar(select(func.count()).select_from(union(keeping, telling).subquery())) or 0
+
+
+def _teams(session: Session, row: Integration) -> int:
+    telling = select(func.count(DefaultTarget.team_id.distinct())).where(_by_default(row))
+    return session.scalar(telling) or 0
+
+
+def _is_default(session: Session, row: Integration) -> bool:
+    of_tenant = select(DefaultTarget.id).where(_by_default(row), DefaultTarget.team_id.is_(None))
+    return session.scalar(of_tenant.limit(1)) is not None
+
+
+def _by_default(row: Integration) -> ColumnElement[bool]:
+    return (DefaultTarget.tenant_id == row.tenant_id) & DefaultTarget.lane_id.in_(_lanes(row))
+
+
+def _lanes(row: Integration) -> Select[UUID]:
+    return select(Lane.id).where(Lane.tenant_id == row.tenant_id, Lane.integration_id == row.id)
 
 
 def _groups(session: Session, row: Integration) -> int:

@@ -114,7 +114,7 @@ def resume_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
         lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
         if lane.state is LaneState.PAUSED:
             lane.resume(outbox.now)
-            outbox.lanes.add((lane.tenant_id, lane.id))
+            outbox.lanes.add(lane.id)
             tell_lane(session, outbox, lane, EventType.LANE_RESUMED)
             _audit_lane(outbox, actor, "lane.resumed", lane)
 
@@ -128,7 +128,7 @@ def pause_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
         actor.demand_everywhere("provider-integration:manage")
         lane = find_locked(session, Lane, actor.tenant_id, lane_id, "lane")
         if lane.state is LaneState.OPEN:
-            lane.pause(f"paused by {actor.name}")
+            lane.pause(f"paused by {actor.name}", outbox.now)
             _audit_lane(outbox, actor, "lane.paused", lane)
 
     runtime.change(use_case)

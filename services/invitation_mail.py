@@ -5,7 +5,6 @@ The link is a login, so it is sealed in the event that asks for it and opened by
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,49 +13,23 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.errors import SealBroken
 from core.events import EventType
-from core.plugins import Family
-from models import Integration, Tenant, User
-from notifiers.base import Notifier
-from services.destinations import lane_for
+from models import Tenant, User
 from services.keys import Keyring
 from services.outbox import Outbox, written
 from services.runtime import Runtime
-from services.scope import mine
+from services.tenant_mail import Mail
 
-_CHANNEL = "email"
-
-
-@dataclass(frozen=True)
-class _Mailbox:
-    tenant_id: UUID
-    lane_id: UUID
-    address: str
+_SEALED_FOR = "email"
 
 
 def mail_invitation(
     session: Session, outbox: Outbox, runtime: Runtime, actor: Actor, user: User, link: str
 ) -> bool:
-    """The link is sent to its person; False if the tenant has no mail channel.
-
-    Among several channels the one that was configured first is used.
-    """
-    channel = session.scalar(
-        mine(Integration, user.tenant_id)
-        .where(
-            Integration.family == Family.NOTIFIER,
-            Integration.kind == _CHANNEL,
-            Integration.deleted_at.is_(None),
-        )
-        .order_by(Integration.created_at, Integration.id)
-        .limit(1)
-        .with_for_update(read=True, key_share=True)  # nobody takes it away before this commit
-    )
-    if channel is None:
+    """The link is sent to its person; False if the tenant has no mail channel that works."""
+    mailbox = Mail(session, runtime.opened).to(user.tenant_id, user.email)
+    if not mailbox:
         return False
-    plugin = runtime.opened.plugin(channel)
-    assert isinstance(plugin, Notifier)
-    lane = lane_for(session, channel, plugin, plugin.lane_address(user.email))
-    sealed = runtime.keyring.seal(_CHANNEL, user.tenant_id, user.id, link.encode())
+    sealed = runtime.keyring.seal(_SEALED_FOR, user.tenant_id, user.id, link.encode())
     tenant = session.get_one(Tenant, user.tenant_id)
     outbox.tell(
         user.tenant_id,
@@ -69,7 +42,7 @@ def mail_invitation(
             "user": str(user.id),
             "sealed_link": b64encode(sealed).decode(),
         },
-        targets=[_Mailbox(user.tenant_id, lane.id, user.email)],
+        targets=mailbox,
     )
     return True
 
@@ -81,4 +54,4 @@ def link_of(keyring: Keyring, tenant_id: UUID, facts: Mapping[str, Any]) -> str:
         user = UUID(facts["user"])
     except (KeyError, ValueError):
         raise SealBroken("The invitation has no link.") from None
-    return keyring.open(_CHANNEL, tenant_id, user, sealed).decode()
+    return keyring.open(_SEALED_FOR, tenant_id, user, sealed).decode()

@@ -1,31 +1,33 @@
 """Judging a destination by how sends end: breaker, pause, and who is told (laws 10 and 11)."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core import backoff
-from core.events import EventType
+from core.events import SEVERITY, EventType
 from models import (
     Action,
     Integration,
     Lane,
     LaneState,
     Place,
-    PlaceState,
-    Target,
     VirtualAccount,
 )
 from services import lanes
 from services.lanes import Turn
 from services.outbox import Outbox
 from services.sending import Outcome, Result
+from services.subscribers import subscribers_of, subscribers_of_lane
 
 BREAKER_OPENS = 5
 PAUSE_AFTER = 3
 _TOLD_AT = 3  # failures of one delivery before its account's people hear of it
+# How bad the problem was that each of these ends.
+_PROBLEM = {
+    EventType.SYNC_RECOVERED: SEVERITY[EventType.SYNC_FAILED],
+    EventType.SYNC_REPAIRED: SEVERITY[EventType.SYNC_DRIFTED],
+    EventType.LANE_RESUMED: SEVERITY[EventType.LANE_PAUSED],
+}
 
 
 def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
@@ -34,13 +36,9 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
         lane.last_error = outcome.error
     match outcome.result:
         case Result.DONE:
-            _answered(lane)
-            lane.succeeded_at = outbox.now
-            lane.last_error = None
-            if outcome.claimed.failures >= _TOLD_AT:
-                _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
+            _done(session, outbox, lane, outcome)
         case Result.PLACE_REFUSED:
-            _answered(lane)
+            lane.live()
             _tell_account(session, outbox, outcome, EventType.SYNC_FAILED)
         case Result.TRANSIENT if outcome.throttled:
             wait = outcome.retry_after or backoff.wait(1)
@@ -55,6 +53,17 @@ def judge(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> Non
                 _pause(session, outbox, lane, outcome.error or "")
 
 
+def _done(session: Session, outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
+    """It is well again, and so may be what was known to be wrong."""
+    lane.live()
+    lane.succeeded_at = outbox.now
+    lane.last_error = None
+    if outcome.claimed.failures >= _TOLD_AT:
+        _tell_account(session, outbox, outcome, EventType.SYNC_RECOVERED)
+    if outcome.claimed.drift and outcome.drift is None:
+        _tell_of_copy(session, outbox, outcome, EventType.SYNC_REPAIRED)
+
+
 def pause(session: Session, outbox: Outbox, turn: Turn, reason: str) -> None:
     """Pauses the lane that this turn is at, and tells a human, once."""
     lane = lanes.locked(session, turn)
@@ -64,14 +73,8 @@ def pause(session: Session, outbox: Outbox, turn: Turn, reason: str) -> None:
 
 def _pause(session: Session, outbox: Outbox, lane: Lane, reason: str) -> None:
     if lane.state is LaneState.OPEN:
-        lane.pause(reason)
+        lane.pause(reason, outbox.now)
         tell_lane(session, outbox, lane, EventType.LANE_PAUSED)
-
-
-def _answered(lane: Lane) -> None:
-    """The destination is alive: the breaker closes, the counts begin anew."""
-    lane.failures = lane.refusals = 0
-    lane.probe_at = None
 
 
 def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
@@ -82,6 +85,7 @@ def _failed(outbox: Outbox, lane: Lane, outcome: Outcome) -> None:
     if lane.failures >= BREAKER_OPENS:
         wait = backoff.wait(lane.failures - BREAKER_OPENS + 1, at_least=outcome.retry_after)
         lane.probe_at = outbox.now + wait
+        lane.die(outbox.now)
 
 
 def _tell_account(
@@ -89,11 +93,7 @@ def _tell_account(
 ) -> None:
     """The account's people hear how its copy fares. A notice or a check that fails tells nobody."""
     sent = outcome.claimed
-    if (
-        sent.action in {Action.NOTICE, Action.CHECK}
-        or sent.account_id is None
-        or sent.place_id is None
-    ):
+    if sent.action in {Action.NOTICE, Action.CHECK}:
         return
     if outcome.error:
         session.execute(
@@ -102,6 +102,15 @@ def _tell_account(
             .values(last_error=outcome.error)
             .execution_options(synchronize_session=False)
         )
+    _tell_of_copy(session, outbox, outcome, event_type)
+
+
+def _tell_of_copy(
+    session: Session, outbox: Outbox, outcome: Outcome, event_type: EventType
+) -> None:
+    sent = outcome.claimed
+    if sent.account_id is None:
+        return
     account = session.get_one(VirtualAccount, (sent.account_id, sent.tenant_id))
     lane = session.get_one(Lane, (sent.lane_id, sent.tenant_id))
     facts = {
@@ -113,22 +122,19 @@ def _tell_account(
         "error": outcome.error or "",
         "will_retry": outcome.result is Result.TRANSIENT,
     }
-    of_account = Target.account_id == sent.account_id
     outbox.tell(
         sent.tenant_id,
         event_type,
         account_id=account.id,
         lane_id=sent.lane_id,
         facts=facts,
-        targets=_targets(session, of_account),
+        targets=subscribers_of(session, account),
+        ends=_PROBLEM.get(event_type),
     )
 
 
 def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventType) -> None:
-    """Everybody who hears about an account on this lane, each once, and not through it."""
-    on_lane = select(Place.account_id).where(
-        Place.lane_id == lane.id, Place.state != PlaceState.REMOVED
-    )
+    """Everybody who has to do with this lane hears of it, each once, and not through it."""
     facts = {
         "integration": integration_name(session, lane),
         "lane": lane.kind,
@@ -140,14 +146,11 @@ def tell_lane(session: Session, outbox: Outbox, lane: Lane, event_type: EventTyp
         event_type,
         lane_id=lane.id,
         facts=facts,
-        targets=_targets(session, Target.account_id.in_(on_lane), Target.lane_id != lane.id),
+        targets=subscribers_of_lane(session, lane),
+        ends=_PROBLEM.get(event_type),
     )
 
 
 def integration_name(session: Session, lane: Lane) -> str:
     """Which of several of its kind: what a problem and its end are told apart by."""
     return session.get_one(Integration, (lane.integration_id, lane.tenant_id)).fqn
-
-
-def _targets(session: Session, *clauses: Any) -> Sequence[Target]:
-    return session.scalars(select(Target).where(*clauses)).all()

@@ -11,13 +11,13 @@ from models import (
     Delivery,
     Integration,
     Place,
-    Target,
     TokenRow,
     TokenState,
     VirtualAccount,
 )
 from services.outbox import Outbox, written
 from services.scope import mine
+from services.subscribers import subscribers_of
 
 
 def tell_kept(
@@ -30,9 +30,7 @@ def tell_kept(
     """
     session.flush()
     warnings = []
-    targets = session.scalars(
-        mine(Target, account.tenant_id).where(Target.account_id == account.id)
-    ).all()
+    targets = subscribers_of(session, account)
     for place in places:
         token = _live_token(session, outbox, place)
         if token is None:

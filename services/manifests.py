@@ -61,11 +61,11 @@ def _now(made: Any) -> dict[str, Any]:
 
 # In this order nothing is applied before what it refers to.
 KINDS: dict[str, _Kind] = {
-    "team": _Kind(put_team, _by_name(delete_team_by_name), _now),
-    "role": _Kind(put_role, _by_name(delete_role_by_name), _now),
     "provider-account": _Kind(
         apply_provider_account, delete_provider_account, lambda made: made.account.manifest
     ),
+    "team": _Kind(put_team, _by_name(delete_team_by_name), _now),
+    "role": _Kind(put_role, _by_name(delete_role_by_name), _now),
     "secret-group": _Kind(put_secret_group, _by_name(delete_secret_group_by_name), _now),
     "virtual-account": _Kind(
         put_account, _by_name(_delete_account), lambda made: made.view.account.manifest

@@ -106,7 +106,8 @@ def _waiting(session: Session, lane: Lane, row: Claimed, most: int) -> list[Clai
         .order_by(Event.severity.desc(), Delivery.due_at)
         .limit(most - 1)
     )
-    return [row, *(row.alike(columns) for columns in session.execute(query))]
+    others = [row.alike(columns) for columns in session.execute(query)]
+    return [row, *(one for one in others if not one.is_past(row.send_at))]
 
 
 def _is_urgent(row: Claimed) -> bool:

@@ -4,6 +4,8 @@ A revision's id is the number in front of its file's name, so that workers can c
 without Alembic, which takes 7 MB.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def migrate(database: Database) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415
 
-    with database.engine.connect() as connection, connection.begin():
+    with _changing(database) as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
@@ -34,6 +36,29 @@ def migrate(database: Database) -> tuple[str | None, str]:
         after = _revision(connection)
     assert after is not None
     return before, after
+
+
+@contextmanager
+def _changing(database: Database) -> Iterator[Connection]:
+    """A transaction in which tables can be changed.
+
+    SQLite changes a constraint by copying the table: nobody's reference to it may be looked at
+    meanwhile, and each of them is before the commit.
+    """
+    with database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        if database.is_sqlite:
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if database.is_sqlite:
+                    broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+                    assert broken is None, broken
+        finally:
+            if database.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON")
 
 
 def check_schema(database: Database) -> None:

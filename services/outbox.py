@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -18,27 +18,16 @@ from models import (
     Delivery,
     DeliveryState,
     Event,
-    Lane,
-    LaneState,
     Place,
     Priority,
 )
 from services import bulk
+from services.subscribers import Recipient
+from services.waking import wake
 
 Facts = Mapping[str, Any]
 
 _PRIORITY = {Severity.CRITICAL: Priority.BREAK_GLASS, Severity.WARNING: Priority.MANUAL}
-
-
-class Recipient(Protocol):
-    """Somebody to tell; a mapped Target is one."""
-
-    @property
-    def tenant_id(self) -> UUID: ...
-    @property
-    def lane_id(self) -> UUID: ...
-    @property
-    def address(self) -> str: ...
 
 
 class Spot(Protocol):
@@ -60,12 +49,16 @@ class Outbox:
     """Collects events, deliveries and audit rows; `flush` writes them all at once."""
 
     def __init__(self, now: datetime, digest_window: timedelta = timedelta(0)) -> None:
-        """What channels can put together waits for `digest_window`."""
+        """What channels can put together waits for `digest_window`.
+
+        `lanes` are those to be rung once it is committed.
+        """
         self.now = now
         self._digest_window = digest_window
-        self.lanes: set[tuple[UUID, UUID]] = set()
+        self.lanes: set[UUID] = set()
         self._events: list[bulk.Row] = []
         self._deliveries: list[dict[str, Any]] = []
+        self._stand_ins: list[dict[str, Any]] = []
         self._patient: list[dict[str, Any]] = []
         self._audit: list[bulk.Row] = []
         self._superseded: list[UUID] = []
@@ -79,15 +72,23 @@ class Outbox:
         account_id: UUID | None = None,
         lane_id: UUID | None = None,
         targets: Iterable[Recipient] = (),
+        severity: Severity | None = None,
+        ends: int | None = None,
     ) -> UUID:
-        """Records a fact, with a notice for each target; the same recipient only once."""
+        """Records a fact, with a notice for each target that wants it; a recipient only once.
+
+        `severity` is the event's usual one unless given; `ends` is how bad the problem was that
+        ends with it, if one does.
+        """
         event_id = new_id()
+        if severity is None:
+            severity = SEVERITY[event_type]
         self._events.append(
             {
                 "tenant_id": tenant_id,
                 "id": event_id,
                 "type": event_type,
-                "severity": int(SEVERITY[event_type]),
+                "severity": int(severity),
                 "account_id": account_id,
                 "lane_id": lane_id,
                 "at": self.now,
@@ -96,23 +97,36 @@ class Outbox:
         )
         if event_type in TOLD:
             told: set[UUID] = set()
+            is_patient = _is_patient(event_type, severity)
             for target in targets:
                 recipient = recipient_id(target.lane_id, target.address)
-                if recipient not in told:
+                if recipient not in told and target.wants(event_type, severity, ends):
                     told.add(recipient)
-                    self._deliver(
-                        target.tenant_id,
-                        target.lane_id,
-                        event_id=event_id,
-                        destination=recipient,
-                        account_id=account_id,
-                        action=Action.NOTICE,
-                        address=target.address,
-                        priority=_PRIORITY.get(SEVERITY[event_type], Priority.SCHEDULED),
-                    )
-                    if SEVERITY[event_type] < Severity.CRITICAL and event_type not in AT_ONCE:
-                        self._patient.append(self._deliveries[-1])
+                    notice = self._notice(event_id, target, recipient, account_id, severity)
+                    self._deliveries.append(notice)
+                    if is_patient:
+                        self._patient.append(notice)
         return event_id
+
+    def stand_in(
+        self,
+        event_id: UUID,
+        target: Recipient,
+        *,
+        event_type: EventType,
+        severity: Severity,
+        account_id: UUID | None,
+        facts: Facts,
+    ) -> None:
+        """Tells a fact that was recorded before to one more, with what to say beside it.
+
+        Nothing if this recipient is told of it already.
+        """
+        recipient = recipient_id(target.lane_id, target.address)
+        notice = self._notice(event_id, target, recipient, account_id, severity)
+        self._stand_ins.append(notice | {"facts": facts})
+        if _is_patient(event_type, severity):
+            self._patient.append(self._stand_ins[-1])
 
     def put(
         self,
@@ -219,13 +233,38 @@ class Outbox:
     def flush(self, session: Session) -> None:
         """Writes everything. Locks in the order lane, delivery (accounts come before)."""
         session.flush()
-        self._wake(session)
+        rows = [*self._deliveries, *self._stand_ins]
+        self.lanes |= wake(session, rows, self._patient, now=self.now, window=self._digest_window)
         self._supersede(session)
         bulk.insert(session, Event, self._events)
         bulk.insert(session, Delivery, self._deliveries)
+        bulk.insert_new(session, Delivery, self._stand_ins, unique=("event_id", "destination"))
         bulk.insert(session, AuditRow, self._audit)
 
-    def _deliver(
+    def _notice(
+        self,
+        event_id: UUID,
+        target: Recipient,
+        recipient: UUID,
+        account_id: UUID | None,
+        severity: Severity,
+    ) -> dict[str, Any]:
+        return self._delivery(
+            target.tenant_id,
+            target.lane_id,
+            event_id=event_id,
+            destination=recipient,
+            account_id=account_id,
+            action=Action.NOTICE,
+            address=target.address,
+            timezone=target.timezone,
+            priority=_PRIORITY.get(severity, Priority.SCHEDULED),
+        )
+
+    def _deliver(self, tenant_id: UUID, lane_id: UUID, **what: Any) -> None:
+        self._deliveries.append(self._delivery(tenant_id, lane_id, **what))
+
+    def _delivery(
         self,
         tenant_id: UUID,
         lane_id: UUID,
@@ -237,68 +276,29 @@ class Outbox:
         place_id: UUID | None = None,
         document: str | None = None,
         address: str | None = None,
+        timezone: str | None = None,
         revision: int = 0,
         generation: int = 0,
         priority: Priority = Priority.SCHEDULED,
-    ) -> None:
-        self.lanes.add((tenant_id, lane_id))
-        self._deliveries.append(
-            {
-                "tenant_id": tenant_id,
-                "id": new_id(),
-                "event_id": event_id,
-                "lane_id": lane_id,
-                "destination": destination,
-                "account_id": account_id,
-                "place_id": place_id,
-                "action": action,
-                "document": document,
-                "address": address,
-                "revision": revision,
-                "generation": generation,
-                "priority": int(priority),
-                "due_at": self.now,
-                "created_at": self.now,
-            }
-        )
-
-    def _wake(self, session: Session) -> None:
-        if not self.lanes:
-            return
-        wanted = bulk.among(session, Lane.id, sorted(lane for _, lane in self.lanes))
-        locked = session.execute(
-            select(Lane.id, Lane.most_in_digest)
-            .where(wanted)
-            .order_by(Lane.id)
-            .with_for_update(key_share=True)
-        ).all()
-        later = self._later({row.id for row in locked if row.most_in_digest > 1})
-        self.lanes = {lane for lane in self.lanes if lane[1] not in later}
-        for moment, lanes in (
-            (self.now, {lane for _, lane in self.lanes}),
-            (self.now + self._digest_window, later),
-        ):
-            if lanes:
-                session.execute(
-                    update(Lane)
-                    .where(
-                        bulk.among(session, Lane.id, sorted(lanes)),
-                        Lane.state == LaneState.OPEN,
-                        or_(Lane.wake_at.is_(None), Lane.wake_at > moment),
-                    )
-                    .values(wake_at=moment)
-                    .execution_options(synchronize_session=False)
-                )
-
-    def _later(self, gathering: set[UUID]) -> set[UUID]:
-        """What waits for its digest is due at the window's end; which lanes have nothing else."""
-        if not self._digest_window:
-            return set()
-        for delivery in self._patient:
-            if delivery["lane_id"] in gathering:
-                delivery["due_at"] = self.now + self._digest_window
-        due_now = {row["lane_id"] for row in self._deliveries if row["due_at"] <= self.now}
-        return {row["lane_id"] for row in self._deliveries} - due_now
+    ) -> dict[str, Any]:
+        return {
+            "tenant_id": tenant_id,
+            "id": new_id(),
+            "event_id": event_id,
+            "lane_id": lane_id,
+            "destination": destination,
+            "account_id": account_id,
+            "place_id": place_id,
+            "action": action,
+            "document": document,
+            "address": address,
+            "timezone": timezone,
+            "revision": revision,
+            "generation": generation,
+            "priority": int(priority),
+            "due_at": self.now,
+            "created_at": self.now,
+        }
 
     def _supersede(self, session: Session) -> None:
         for places in bulk.chunks(self._superseded, 1_000):
@@ -311,6 +311,11 @@ class Outbox:
                 .values(state=DeliveryState.SUPERSEDED, settled_at=self.now)
                 .execution_options(synchronize_session=False)
             )
+
+
+def _is_patient(event_type: EventType, severity: Severity) -> bool:
+    """Whether it may wait for others."""
+    return severity < Severity.CRITICAL and event_type not in AT_ONCE
 
 
 @lru_cache(1_024)  # a batch writes the same few moments again and again

@@ -14,6 +14,7 @@ from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.fields import Day, Name, end_of
 from core.ids import new_id
 from core.parsing import parse
+from core.reminders import BEFORE_PERSONAL_EXPIRY, next_reminder
 from core.tokens import Token, TokenKind, mint
 from models import PersonalAccessToken, Team, TeamMember, Tenant, User
 from services.kept_answers import Repeatable, answer_once
@@ -148,7 +149,7 @@ def revoke(runtime: Runtime, actor: Actor, token_id: str) -> None:
             raise NotFound(what, token_id)
         if row.user_id != actor.id:
             actor.demand_admin()
-        row.revoked_at = outbox.now
+        row.revoke(outbox.now)
         user = session.get_one(User, (row.user_id, row.tenant_id))
         outbox.audit(
             actor,
@@ -175,7 +176,7 @@ def revoke_all_of(runtime: Runtime, actor: Actor, email: str) -> int:
             )
         ).all()
         for row in rows:
-            row.revoked_at = outbox.now
+            row.revoke(outbox.now)
         if rows:
             names = sorted(row.name for row in rows)
             audit_user(outbox, actor, "personal-access-token.revoked-all", user, {"tokens": names})
@@ -210,6 +211,7 @@ def _create(session: Session, outbox: Outbox, actor: Actor, user: User, wanted: 
         created_by=actor.as_subject(),
         created_at=outbox.now,
         expires_at=ends,
+        remind_at=next_reminder(outbox.now, (ends, BEFORE_PERSONAL_EXPIRY)),
     )
     session.add(row)
     outbox.audit(

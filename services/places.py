@@ -224,7 +224,11 @@ def _wanted(
             said = where
         else:
             integration = configured(
-                session, account, store.integration_fqn, Family.SINK, f"{where}.integration_fqn"
+                session,
+                account.tenant_id,
+                store.integration_fqn,
+                Family.SINK,
+                f"{where}.integration_fqn",
             )
             named, said = store.secret_path, f"{where}.secret_path"
         plugin = opened.plugin(integration)

@@ -7,6 +7,7 @@ turned, because stores hold tokens that the database no longer knows.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -65,7 +66,7 @@ def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
         forgotten: list[str] = []
         for tenant_id in sorted({key.tenant_id for key in lost}):
             runtime.keyring.make(session, tenant_id, outbox.now)
-            forgotten += _forget(session, tenant_id)
+            forgotten += _forget(session, tenant_id, outbox.now)
             outbox.audit(
                 Actor.operator(tenant_id, "operator"),
                 "tenant.keys-replaced",
@@ -80,7 +81,7 @@ def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
     return runtime.change(use_case)
 
 
-def _forget(session: Session, tenant_id: UUID) -> list[str]:
+def _forget(session: Session, tenant_id: UUID, now: datetime) -> list[str]:
     """What was sealed cannot be read: sends wait for somebody to enter it again."""
     for model in (ProviderAccount, Integration, SecretVersion):
         session.execute(update(model).where(model.tenant_id == tenant_id).values(sealed=LOST))
@@ -95,7 +96,9 @@ def _forget(session: Session, tenant_id: UUID) -> list[str]:
             Lane.tenant_id == tenant_id, Lane.state == LaneState.OPEN, Lane.kind != BUILT_IN
         )
     ):
-        lane.pause("its credentials were lost with the master key: apply the integration again")
+        lane.pause(
+            "its credentials were lost with the master key: apply the integration again", now
+        )
     integrations = session.scalars(
         select(Integration.fqn)
         .where(

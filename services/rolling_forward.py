@@ -81,4 +81,4 @@ def _again(session: Session, outbox: Outbox, delivery: Delivery) -> None:
     delivery.settled_at = delivery.error = delivery.digest_id = None
     if lane.state is LaneState.OPEN:
         lane.wake_at = min(lane.wake_at or outbox.now, outbox.now)
-        outbox.lanes.add((lane.tenant_id, lane.id))
+        outbox.lanes.add(lane.id)

@@ -58,6 +58,8 @@ class Due(NamedTuple):
 
     id: UUID
     tenant_id: UUID
+    team_id: UUID | None
+    is_silent: bool
     name: str
     generation: int
     rotation_interval: timedelta | None
@@ -73,6 +75,8 @@ class Due(NamedTuple):
     paused_at: datetime | None
     waiting_since: datetime | None
     rotation_failures: int
+    notify_before: list[int] | None
+    remind_at: datetime | None
 
     @property
     def policy(self) -> Policy | None:

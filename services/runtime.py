@@ -78,7 +78,7 @@ class Runtime:
         except _Rehearsed as rehearsed:
             return cast("Result", rehearsed.result)
         self.metrics.told(outbox.event_types)
-        self.bell.ring_lanes(lane for _, lane in outbox.lanes)
+        self.bell.ring_lanes(outbox.lanes)
         return result
 
     def now(self) -> datetime:

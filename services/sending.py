@@ -197,9 +197,10 @@ def _notice(runtime: Runtime, turn: Turn, claimed: Claimed) -> Notice:
         severity=Severity(claimed.severity),
         at=claimed.event_at,
         tenant=turn.tenant,
-        facts=claimed.facts,
+        facts={**claimed.facts, **(claimed.beside or {})},
         link=_link(runtime, claimed),
         acknowledge=acknowledge_link(runtime.keyring, _home(runtime), claimed),
+        timezone=claimed.timezone or "UTC",
         templates=runtime.settings.templates,
     )
 

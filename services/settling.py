@@ -21,6 +21,7 @@ from services.judging import judge
 from services.lanes import Turn
 from services.outbox import Outbox
 from services.sending import Outcome, Result
+from services.standing_in import pass_on_refused
 
 _NOTICE_GIVEN_UP = timedelta(days=3)
 _ENDS = {Result.DONE: DeliveryState.DONE, Result.SUPERSEDED: DeliveryState.SUPERSEDED}
@@ -50,6 +51,8 @@ def settle(
     settled = [outcome for outcome in outcomes if outcome.claimed.id in kept]
     for outcome in settled:
         judge(session, outbox, lane, outcome)
+    refused = [o for o in settled if o.result is Result.PLACE_REFUSED and o.action is Action.NOTICE]
+    pass_on_refused(session, outbox, lane, refused)
     done = [outcome for outcome in settled if outcome.result is Result.DONE]
     check_at = outbox.now + check_after if check_after else None
     _confirm(session, [o for o in done if o.action is Action.PUT], outbox.now, check_at)

@@ -4,7 +4,7 @@ Mapped objects would be nicer to handle and take three times as long; a batch ha
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -14,8 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.policy import Policy
-from models import Place, PlaceState, Target, Tenant, TokenRow, TokenState, TokenType
+from models import Place, PlaceState, Tenant, TokenRow, TokenState, TokenType
 from services import bulk
+from services.subscribers import Recipient, subscribers
 
 
 class Turnable(Protocol):
@@ -25,6 +26,10 @@ class Turnable(Protocol):
     def id(self) -> UUID: ...
     @property
     def tenant_id(self) -> UUID: ...
+    @property
+    def team_id(self) -> UUID | None: ...
+    @property
+    def is_silent(self) -> bool: ...
     @property
     def name(self) -> str: ...
     @property
@@ -45,6 +50,14 @@ class Turnable(Protocol):
     def token_type(self) -> TokenType: ...
     @property
     def jwt_expires_at(self) -> datetime | None: ...
+    @property
+    def waiting_since(self) -> datetime | None: ...
+    @property
+    def rotation_failures(self) -> int: ...
+    @property
+    def notify_before(self) -> list[int] | None: ...
+    @property
+    def remind_at(self) -> datetime | None: ...
 
 
 class Predecessor(NamedTuple):
@@ -68,15 +81,6 @@ class Copying(NamedTuple):
     tenant_id: UUID
 
 
-class Telling(NamedTuple):
-    """Somebody who is told."""
-
-    account_id: UUID
-    lane_id: UUID
-    address: str
-    tenant_id: UUID
-
-
 @dataclass
 class Surroundings:
     """Everything that turning a batch's keys touches, by account (`pick_up`, `signers`: by tenant).
@@ -86,13 +90,13 @@ class Surroundings:
 
     predecessors: dict[UUID, Predecessor] = field(default_factory=dict)
     places: dict[UUID, list[Copying]] = field(default_factory=lambda: defaultdict(list))
-    targets: dict[UUID, list[Telling]] = field(default_factory=lambda: defaultdict(list))
+    targets: dict[UUID, Sequence[Recipient]] = field(default_factory=dict)
     pick_up: dict[UUID, timedelta] = field(default_factory=dict)
     signers: dict[UUID, tuple[str, Any]] = field(default_factory=dict)
 
 
 def read_surroundings(session: Session, accounts: Iterable[Turnable]) -> Surroundings:
-    """Four queries, however many accounts there are. The caller holds the accounts' rows."""
+    """A fixed number of queries, however many accounts there are; the caller holds their rows."""
     held = list(accounts)
     around = Surroundings()
     tenant_of = {account.id: account.tenant_id for account in held}
@@ -107,11 +111,7 @@ def read_surroundings(session: Session, accounts: Iterable[Turnable]) -> Surroun
     )
     for row in session.execute(places):
         around.places[row[0]].append(Copying._make((*row, tenant_of[row[0]])))
-    targets = select(*(getattr(Target, name) for name in Telling._fields[:-1])).where(
-        bulk.among(session, Target.account_id, ids)
-    )
-    for row in session.execute(targets):
-        around.targets[row[0]].append(Telling._make((*row, tenant_of[row[0]])))
+    around.targets = subscribers(session, held)
     tenants = {account.tenant_id for account in held}
     pick_ups = select(Tenant.id, Tenant.pick_up).where(Tenant.id.in_(tenants))
     around.pick_up.update((row[0], row[1]) for row in session.execute(pick_ups))

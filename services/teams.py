@@ -26,6 +26,7 @@ from services.outbox import Outbox
 from services.permits import held_by
 from services.runtime import Runtime
 from services.scope import find_locked, mine
+from services.targets import settle_team_targets
 from services.team_views import TeamView, resource_of, views_of
 from services.user_life import an_admin_stays, lock_people
 
@@ -62,9 +63,9 @@ def put_team(
         tenant = lock_people(session, actor)
         team = _named(session, tenant, manifest.name)
         if team is None:
-            return _create(session, outbox, actor, tenant, manifest, spelled)
+            return _create(runtime, session, outbox, actor, tenant, manifest, spelled)
         with an_admin_stays(session, tenant):
-            return _update(session, outbox, actor, tenant, team, manifest, spelled)
+            return _update(runtime, session, outbox, actor, tenant, team, manifest, spelled)
 
     try:
         return runtime.change(use_case, rehearse=dry_run)
@@ -103,6 +104,7 @@ def _named(session: Session, tenant: Tenant, name: str) -> Team | None:
 
 
 def _create(
+    runtime: Runtime,
     session: Session,
     outbox: Outbox,
     actor: Actor,
@@ -125,11 +127,13 @@ def _create(
     session.add(team)
     session.flush()
     _settle_people(session, team, people)
+    settle_team_targets(session, runtime.opened, team, manifest.notification_targets, actor)
     _audit(outbox, actor, "team.created", team, {"manifest": spelled})
     return PutTeam(views_of(session, [team], tenant)[0], created=True, changed=True)
 
 
 def _update(
+    runtime: Runtime,
     session: Session,
     outbox: Outbox,
     actor: Actor,
@@ -155,6 +159,7 @@ def _update(
         actor.demand("team:update", resource)
     changed = moved or spelled != existing
     if changed:
+        settle_team_targets(session, runtime.opened, team, manifest.notification_targets, actor)
         team.manifest = spelled
         team.updated_at = outbox.now
         _audit(outbox, actor, "team.updated", team, {"before": existing, "after": spelled})

@@ -6,16 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.durations import write_duration
 from core.errors import InvalidInput, NotFound
+from core.fields import Part
 from core.jwks import SIGNING
+from core.leaks import OnLeak
+from core.notice_targets import NoticeTargets
+from core.parsing import parse
+from core.reminders import BEFORE_PERSONAL_EXPIRY, next_reminder
 from models import PersonalAccessToken, Tenant, User
 from services.outbox import Outbox
 from services.runtime import Runtime
+from services.targets import LIST, settle_tenant_targets
 
 _DAY = timedelta(days=1)
 _LISTED = 1_000
@@ -24,7 +31,10 @@ _MOST = 1_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What a tenant allows; the defaults are the reference's. None: there is no limit."""
+    """What a tenant allows; the defaults are the reference's. None: there is no limit.
+
+    `notification_targets` are told of accounts for which nobody else is, as manifests write them.
+    """
 
     smallest_interval: timedelta = timedelta(days=30)
     smallest_grace: timedelta = timedelta(days=1)
@@ -35,6 +45,12 @@ class Limits:
     pat_longest_life: timedelta | None = None
     pat_most_per_user: int | None = None
     jwt_algorithm: str = SIGNING[0]
+    on_leak: OnLeak = OnLeak.REVOKE
+    notification_targets: Sequence[Mapping[str, Any]] = ()
+
+
+class _Targets(Part):
+    notification_targets: NoticeTargets
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,10 @@ def set_limits(
             setattr(tenant, name, value)
         after = _limits(tenant)
         _check(after)
+        if after.notification_targets != before.notification_targets:
+            given = {LIST: after.notification_targets}
+            targets = parse(TypeAdapter(_Targets), given).notification_targets
+            settle_tenant_targets(session, runtime.opened, tenant.id, targets, actor)
         settled = _settled(session, tenant, outbox.now)
         shortened = _shorten(session, tenant, outbox.now) if shorten else 0
         if after != before or shortened:
@@ -169,10 +189,11 @@ def _beyond(tenant: Tenant, now: datetime) -> ColumnElement[bool]:
 def _shorten(session: Session, tenant: Tenant, now: datetime) -> int:
     if tenant.pat_longest_life is None:
         return 0
+    end = now + tenant.pat_longest_life
     ended = session.execute(
         update(PersonalAccessToken)
         .where(_beyond(tenant, now))
-        .values(expires_at=now + tenant.pat_longest_life)
+        .values(expires_at=end, remind_at=next_reminder(now, (end, BEFORE_PERSONAL_EXPIRY)))
         .execution_options(synchronize_session=False)
         .returning(PersonalAccessToken.id)
     )

@@ -11,7 +11,6 @@ from core.events import EventType
 from core.tokens import Token
 from models import (
     AccountState,
-    Target,
     TokenRow,
     TokenState,
     VirtualAccount,
@@ -22,6 +21,7 @@ from services.minting import Cause
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, mine
+from services.subscribers import subscribers_of
 from services.turning import turn_keys
 
 _LONGEST_GRACE = timedelta(days=3_650)
@@ -92,6 +92,7 @@ def revoke_token(
                 keyring=runtime.keyring,
                 grace=timedelta(0),
             )
+            _tell_revoked(session, outbox, actor, account, [row.generation])
         elif row.state is TokenState.GRACE:
             row.end(TokenState.REVOKED, outbox.now)
             _tell_revoked(session, outbox, actor, account, [row.generation])
@@ -190,7 +191,5 @@ def _tell_revoked(
         EventType.TOKEN_REVOKED,
         account_id=account.id,
         facts={"account": account.name, "generations": generations, "by": actor.name},
-        targets=session.scalars(
-            mine(Target, account.tenant_id).where(Target.account_id == account.id)
-        ).all(),
+        targets=subscribers_of(session, account),
     )

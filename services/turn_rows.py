@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from core.events import EventType
+from core.events import SEVERITY, EventType, Severity
 from models import AccountState, Place, Priority, TokenRow, TokenState, VirtualAccount
-from models.accounts import turn_by
+from models.accounts import next_reminder_of, turn_by
 from services import bulk, changes
 from services.acknowledge_links import facts_of
 from services.minting import Cause, Turn
 from services.outbox import Outbox, written
-from services.surroundings import Surroundings
+from services.surroundings import Surroundings, Turnable
 
 _PRIORITY = {
     Cause.CREATED: Priority.MANUAL,
@@ -55,6 +55,7 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
         account_id=account.id,
         facts=_facts(turn, outbox.now),
         targets=around.targets[account.id],
+        ends=_problem_before(account),
     )
     for place in around.places[account.id]:
         outbox.put(
@@ -73,6 +74,13 @@ def _announce(turn: Turn, around: Surroundings, outbox: Outbox) -> None:
             subject_name=account.name,
             detail={"generation": turn.generation},
         )
+
+
+def _problem_before(account: Turnable) -> Severity | None:
+    """How bad it was what people heard of a rotation that did not happen, until now."""
+    if account.rotation_failures:
+        return SEVERITY[EventType.ROTATION_FAILED]
+    return SEVERITY[EventType.ROTATION_WAITING] if account.waiting_since else None
 
 
 def _cut_off(session: Session, aside: Sequence[Mapping[str, Any]]) -> Iterator[changes.Named]:
@@ -146,8 +154,8 @@ def _current(turn: Turn, now: datetime) -> Mapping[str, Any]:
 def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
     account = turn.account
     signed = turn.signing_key_id is not None
-    paused = account.paused_at is not None
     last = turn_by(account, turn.expires_at) if signed else None
+    turns_at = turn.next_rotation_at if account.paused_at is None else last
     return {
         "tenant_id": account.tenant_id,
         "id": account.id,
@@ -155,7 +163,8 @@ def _turned(turn: Turn, now: datetime) -> Mapping[str, Any]:
         "generation": turn.generation,
         "rotated_at": now,
         "next_rotation_at": turn.next_rotation_at,
-        "due_at": last if paused else turn.next_rotation_at,
+        "due_at": turns_at,
+        "remind_at": next_reminder_of(account, turns_at, now),
         "jwt_expires_at": turn.expires_at if signed else None,
         "waiting_since": None,
         "rotation_failures": 0,

@@ -1,6 +1,6 @@
 """Uses of tokens, as they are asked for; those of the last seconds are not written yet."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -38,20 +38,20 @@ def last_uses(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
     return {row[0]: row[1] for row in found}
 
 
-def still_used(session: Session, token_ids: Collection[UUID], since: datetime) -> dict[UUID, Uses]:
-    """Which of these were used since that moment although a successor was there, and by whom.
+def still_used(session: Session, since: Mapping[UUID, datetime]) -> dict[UUID, Uses]:
+    """Which tokens were used since those moments although a successor was there, and by whom.
 
     Counted from the successor on; the callers are those who came since that moment.
     """
     found: dict[UUID, list[TokenUse]] = {}
-    for row in rows_of(session, token_ids):
+    for row in rows_of(session, since):
         if row.is_late:
             found.setdefault(row.token_id, []).append(row)
-    used = {token_id: merged(rows, since) for token_id, rows in found.items()}
+    used = {token_id: merged(rows, since[token_id]) for token_id, rows in found.items()}
     return {
         token_id: uses
         for token_id, uses in used.items()
-        if uses.last_used_at is not None and uses.last_used_at >= since
+        if uses.last_used_at is not None and uses.last_used_at >= since[token_id]
     }
 
 

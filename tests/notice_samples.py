@@ -1,4 +1,4 @@
-"""Renders every event for every medium into docs/notifiers/samples, and takes pictures of three."""
+"""Renders every event for every medium into docs/notifiers/samples, and takes pictures of some."""
 
 import json
 import shutil
@@ -26,15 +26,29 @@ from notifiers.words import severity, title
 from tests.smaller_png import shrink
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notifiers" / "samples"
-_PICTURED = (EventType.TOKEN_ROTATED, EventType.SYNC_FAILED, EventType.LANE_PAUSED)
+PICTURED = (
+    EventType.TOKEN_ROTATED,
+    EventType.ROTATION_UPCOMING,
+    EventType.GRACE_ENDING,
+    EventType.SYNC_FAILED,
+    EventType.LANE_PAUSED,
+    EventType.TOKEN_LEAKED,
+    "digest",
+)
+_INSTEAD = {
+    "instead_of": "acme:slack:workspace:notification-channel:bot (C0123456789)",
+    "instead_since": "2026-03-02T08:00:00Z",
+    "instead_because": "channel_not_found",
+}
 _ABOUT = (
     "Every event in every medium, for a reader in Berlin. `make samples` writes this folder anew "
     "(the pictures need chromium); a test compares the texts."
 )
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Width of the window, and whether the reader likes it dark.
-_VIEWS = {"light": (680, False), "dark": (680, True), "phone": (390, False)}
+VIEWS = {"light": (680, False), "dark": (680, True), "phone": (390, False)}
 _TALL = 1_500
+_OWN = 4  # of a digest's notices
 _MARGIN = 32
 
 
@@ -61,9 +75,9 @@ def main() -> None:
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
         sys.exit("The samples are written, but no pictures: install chromium.")
-    for event in _PICTURED:
-        for view in _VIEWS:
-            _take(browser, FOLDER / f"{event.value}.html", view)
+    for name in PICTURED:
+        for view in VIEWS:
+            _take(browser, FOLDER / f"{name}.html", view)
     sys.stdout.write(f"{len(files)} samples are in {FOLDER}\n")
 
 
@@ -78,13 +92,17 @@ def _media(notice: Notice) -> Iterator[tuple[str, str]]:
 
 
 def _digest() -> Digest:
-    """Several facts at once, the worst first."""
+    """Several facts at once, the worst first; the reader stands in for some of them."""
     told = [EventType.SYNC_FAILED] * 2 + [EventType.TOKEN_ROTATED] * 4
     notices = tuple(
         replace(
             sample(event),
             key=UUID(int=number),
-            facts={**sample(event).facts, "account": f"service-{number}"},
+            facts={
+                **sample(event).facts,
+                "account": f"service-{number}",
+                **(_INSTEAD if number > _OWN else {}),
+            },
         )
         for number, event in enumerate(told, start=1)
     )
@@ -128,15 +146,15 @@ def _index() -> str:
         "| | light | dark | phone |",
         "|---|---|---|---|",
     ]
-    for event in _PICTURED:
-        pictures = " | ".join(f"![{view}]({event.value}.{view}.png)" for view in _VIEWS)
-        rows.append(f"| `{event.value}` | {pictures} |")
+    for name in PICTURED:
+        pictures = " | ".join(f"![{view}]({name}.{view}.png)" for view in VIEWS)
+        rows.append(f"| `{name}` | {pictures} |")
     return "\n".join(rows) + "\n"
 
 
 def _take(browser: str, page: Path, view: str) -> None:
     """A picture of the page, as high as the page is."""
-    width, is_dark = _VIEWS[view]
+    width, is_dark = VIEWS[view]
     target = page.with_name(f"{page.stem}.{view}.png")
     with tempfile.TemporaryDirectory() as profile:
         options = [

@@ -13,7 +13,9 @@ from services import (
     expiry,
     housekeeping,
     lanes,
+    reminding,
     rotation,
+    standing_in,
 )
 from services.pulse import Pulse
 from services.runtime import Runtime
@@ -60,13 +62,18 @@ class Crew:
     def expire(self) -> None:
         """Records the ends of tokens, and tells what is due."""
         if self._may_act():
-            while expiry.expire_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
-                pass
-            while expiry.tell_due(self.runtime) >= expiry.BATCH and not self.stop.is_set():
-                pass
+            for sweep in (
+                expiry.expire_due,
+                expiry.tell_due,
+                reminding.remind_due,
+                reminding.remind_owners_due,
+            ):
+                while sweep(self.runtime) >= expiry.BATCH and not self.stop.is_set():
+                    pass
 
     def check(self) -> None:
-        """Asks what stores hold, where that is due."""
+        """Asks what stores hold, where that is due; passes on what dead channels cannot tell."""
+        standing_in.pass_on_due(self.runtime)
         while drift.check_due(self.runtime) >= drift.BATCH and not self.stop.is_set():
             pass
 

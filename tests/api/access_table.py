@@ -54,6 +54,7 @@ PUBLIC: dict[str, int] = {
     "POST /api/svc/v1/oauth2/device-authorize": 404,
     "POST /api/svc/v1/oauth2/token": 422,
     "POST /api/svc/v1/users/accept-invitation": 422,
+    "POST /api/v1/leaks": 202,
 }
 
 _BOT = {"type": "virtual-account", "name": "new-bot"}

@@ -1,8 +1,12 @@
 """Teams, PagerDuty and the signed webhook: applied by the public SDK, then told for real."""
 
+from typing import Any
+
+import httpx
 import pytest
 from truefoundry_sdk import (
     AutoRotate,
+    Email,
     MsTeamsProviderAccount,
     MsTeamsWebhook,
     MsTeamsWebhookAuth,
@@ -11,9 +15,11 @@ from truefoundry_sdk import (
     PagerDutyIntegration,
     PagerDutyIntegrationKeyAuth,
     PagerDutyProviderAccount,
+    TeamManifest,
     TrueFoundry,
 )
 
+from models import DefaultTarget, Target
 from tests.api.calls import put
 from tests.api.stores import MASK, applied
 from tests.conformance.webhook_bench import secret_of
@@ -23,6 +29,11 @@ from tests.support.webhook_double import WebhookDouble
 from tests.support.world import HOURLY, World
 
 KEY = "CANARY".ljust(32, "0")
+SETTINGS = "/api/svc/v1/settings/security"
+_MAIL: dict[str, Any] = {
+    "from_email": "keyturn@example.org",
+    "auth_data": {"type": "smtp-credentials", "host": "127.0.0.1", "port": 1, "tls": False},
+}
 
 
 def pagerduty_account(pagerduty: PagerDutyDouble, key: str = KEY) -> PagerDutyProviderAccount:
@@ -63,6 +74,50 @@ def test_a_wrong_key_is_found_when_it_is_applied(client: TrueFoundry):
     assert check["ok"] is False
     assert "integration key" in str(check)
     assert "CANARY" not in str(check)
+
+
+def test_choices_pass_through_the_public_sdks_own_types(client: TrueFoundry, world: World):
+    fqn = world.integration("custom", "mail", "notification-channel/email", **_MAIL)
+    choice = {"minimum_severity": "warning", "timezone": "Europe/Berlin"}
+    target = Email(notification_channel=fqn, to_emails=["ann@example.com"], **choice)
+
+    account = put(client, notification_target=target, on_leak="tell")
+    again = client.virtual_accounts.get(account.id).data
+
+    (row,) = world.rows(Target)
+    assert (row.minimum_severity, row.timezone) == (1, "Europe/Berlin")
+    assert again.manifest.notification_target == target
+    assert again.manifest.on_leak == "tell"
+
+
+def test_a_teams_targets_and_the_tenants_are_set_over_the_api(
+    client: TrueFoundry, http: httpx.Client, world: World
+):
+    fqn = world.integration("custom", "mail", "notification-channel/email", **_MAIL)
+    target = {"type": "email", "notificationChannel": fqn, "toEmails": ["ops@example.com"]}
+    manifest = TeamManifest(name="platform", members=[], notification_targets=[target])
+
+    team = client.teams.create_or_update(manifest=manifest).data
+    answer = http.put(SETTINGS, json={"notificationTargets": [{**target, "events": ["x"]}]})
+    http.put(SETTINGS, json={"notificationTargets": [target]}).raise_for_status()
+
+    assert answer.status_code == 422
+    assert answer.json()["details"] == [{"field": "notificationTargets.0.events.0"}]
+    assert {(row.team_id is None, row.address) for row in world.rows(DefaultTarget)} == {
+        (True, "ops@example.com"),
+        (False, "ops@example.com"),
+    }
+    assert team.manifest.notification_targets == [spelled(target)]
+    assert http.get(SETTINGS).json()["data"]["notificationTargets"] == [spelled(target)]
+
+
+def spelled(target: dict[str, Any]) -> dict[str, Any]:
+    """As the reference spells it."""
+    return {
+        "type": target["type"],
+        "notification_channel": target["notificationChannel"],
+        "to_emails": target["toEmails"],
+    }
 
 
 def test_teams_shows_a_card_of_a_rotation(client: TrueFoundry, world: World):

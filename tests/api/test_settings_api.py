@@ -26,6 +26,8 @@ AT_FIRST = {
     "patLongestLife": None,
     "patMostPerUser": None,
     "jwtAlgorithm": "EdDSA",
+    "onLeak": "revoke",
+    "notificationTargets": [],
 }
 
 

@@ -31,7 +31,7 @@ class Breach:
 BREACHES = [
     Breach(
         1,
-        "services/outbox.py",
+        "services/waking.py",
         ".values(wake_at=moment)",
         ".values(wake_at=Lane.wake_at)",
         "tests/integration/test_workers.py::test_losing_every_bell_loses_nothing[sqlite]",

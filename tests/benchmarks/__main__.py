@@ -94,7 +94,7 @@ def _idle() -> list[str]:
     return [
         "## A tick with nothing due",
         "",
-        "Rotate, sweep, expire, tell and chain, one after the other; median of 200.",
+        "Rotate, sweep, expire, tell, remind, pass on and chain, one by one; median of 200.",
         "",
         "| | ms |",
         "|---|---:|",

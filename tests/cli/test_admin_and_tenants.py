@@ -125,9 +125,11 @@ def test_limits_are_shown_as_they_are_and_changed_as_they_are_given(keyturn: Key
         "pat_longest_life": None,
         "pat_most_per_user": None,
         "jwt_algorithm": "EdDSA",
+        "on_leak": "revoke",
+        "notification_targets": [],
     }
     assert changed == before | {"smallest_interval": "1d12h", "max_hold": "2d"}
-    assert "smallest_interval  1d12h" in keyturn.said("tenants", "limits")
+    assert "smallest_interval     1d12h" in keyturn.said("tenants", "limits")
 
 
 def test_limits_of_personal_tokens_are_set_and_lifted(keyturn: Keyturn):
@@ -140,6 +142,53 @@ def test_limits_of_personal_tokens_are_set_and_lifted(keyturn: Keyturn):
     assert (changed["pat_longest_life"], changed["pat_most_per_user"]) == ("90d", 5)
     assert (changed["session_length"], changed["default_grace"]) == ("1h", "7d")
     assert (lifted["pat_longest_life"], lifted["pat_most_per_user"]) == (None, None)
+
+
+def test_who_is_told_of_accounts_without_targets_is_read_from_a_file(
+    keyturn: Keyturn, world: World, tmp_path: Path
+):
+    fqn, _ = world.channel()
+    file = tmp_path / "targets.yaml"
+    file.write_text(f"- type: scripted\n  notificationChannel: {fqn}\n  minimumSeverity: warning\n")
+
+    given = keyturn.json(
+        "tenants", "limits", "--notification-targets", str(file), "--on-leak", "tell"
+    )
+    shown = keyturn.said("tenants", "limits")
+    none = keyturn.json("tenants", "limits", "--notification-targets", "none")
+
+    (told,) = given["notification_targets"]
+    assert told == {
+        "type": "scripted",
+        "notification_channel": fqn,
+        "minimum_severity": "warning",
+    }
+    assert given["on_leak"] == "tell"
+    assert fqn in shown
+    assert none["notification_targets"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets", "--notification-targets: give a file with a list of notification targets"),
+        ("[1, 2]", "--notification-targets: give a file with a list of notification targets"),
+        ("- type: email", "notification_targets.0.notification_channel: Field required"),
+        (
+            "- {type: scripted, notification_channel: x}",
+            "notification_targets.0.notification_channel: there is no notification-channel",
+        ),
+    ],
+)
+def test_a_file_of_targets_that_is_none_is_refused(
+    keyturn: Keyturn, tmp_path: Path, text: str, said: str
+):
+    file = tmp_path / "targets.yaml"
+    file.write_text(text)
+
+    refused = keyturn.refused("tenants", "limits", "--notification-targets", str(file), code=1)
+
+    assert said in refused
 
 
 def test_longer_personal_tokens_are_told_and_shortened_when_asked(keyturn: Keyturn, world: World):
@@ -163,6 +212,7 @@ def test_longer_personal_tokens_are_told_and_shortened_when_asked(keyturn: Keytu
         ("--default-grace", "0s", f"--default-grace: {EMPTY}"),
         ("--pat-longest-life", "1h", "--pat-longest-life: give at least 1d: tokens end with a day"),
         ("--pat-most-per-user", "many", "--pat-most-per-user: give a number, or none"),
+        ("--on-leak", "forget", "--on-leak: give one of revoke, rotate, tell"),
         ("--smallest-interval", "soon", f"--smallest-interval: {LENGTHS}"),
         ("--smallest-grace", "-1m", f"--smallest-grace: {LENGTHS}"),
         ("--smallest-grace", "0s", f"--smallest-grace: {EMPTY}"),

@@ -54,8 +54,8 @@ def test_a_folder_is_applied_in_an_order_in_which_everything_is_found(
     said = keyturn.said("apply", "-f", str(folder))
 
     assert said.splitlines() == [
-        "team platform created",
         "provider-account local created",
+        "team platform created",
         "virtual-account ci-bot created",
         "virtual-account kept-bot created",
     ]
@@ -126,9 +126,9 @@ def test_every_wrong_document_is_named(keyturn: Keyturn, tmp_path: Path):
     lines = keyturn.refused("apply", "-f", file, code=1).splitlines()
 
     assert [line.partition(": ")[0] for line in lines] == [
-        f"error {file}, document {number}" for number in (1, 2, 3)
+        f"error {file}, document {number}" for number in (2, 1, 3)
     ]
-    assert [line.split(": ")[1] for line in lines] == ["color", "integrations.0.name", "generation"]
+    assert [line.split(": ")[1] for line in lines] == ["integrations.0.name", "color", "generation"]
 
 
 def test_a_set_without_what_it_refers_to_is_refused(keyturn: Keyturn, tmp_path: Path):
@@ -144,8 +144,11 @@ def test_a_set_without_what_it_refers_to_is_refused(keyturn: Keyturn, tmp_path: 
         ("type: team\nname: a\nname: b\n", "line 3: this is not YAML: a key stands here twice"),
         ("1: 2\n", "line 1: this is not YAML: a key is not text"),
         ("- type: team\n", "document 1: give a manifest: "),
-        ("type: cluster\nname: big\n", "document 1: type: give one of team, "),
-        ("name: nameless\n", "document 1: type: give one of team, "),
+        (
+            "type: cluster\nname: big\n",
+            "document 1: type: give one of provider-account/<provider>, team, ",
+        ),
+        ("name: nameless\n", "document 1: type: give one of provider-account/<provider>, team, "),
         ("# nothing\n", "there is no manifest here"),
         (f"{TEAM}---\n{TEAM}", "document 2: "),
     ],

@@ -104,6 +104,25 @@ def test_a_digest_sent_again_carries_the_same_key_and_says_the_same(bench):
     assert {told.read for told in bench.told()} == {first.read}
 
 
+def test_a_digest_that_stands_in_says_for_whom_and_why(bench):
+    absent = {"instead_of": "acme:slack:ws:notification-channel:bot (C1)"}
+    because = {"instead_because": "channel_not_found <&>"}
+    sent = digest(
+        numbered(EventType.TOKEN_ROTATED, 1),
+        *(numbered(EventType.TOKEN_ROTATED, number, **absent, **because) for number in (2, 3)),
+    )
+
+    bench.notifier().send_digest(sent, bench.address, bench.ports)
+
+    (told,) = bench.told()
+    read = unescape(told.read)
+    assert absent["instead_of"] in read
+    assert "channel_not_found <&>" in read
+    if bench.kind not in {"console", "webhook"}:  # which tell all of each
+        assert "(2 of these)" in read
+    _assert_intact(bench, sent)
+
+
 def test_without_digests_each_goes_alone_under_its_own_key():
     with BENCHES[ALONE]() as bench:
         bench.notifier().send_digest(MIXED, bench.address, bench.ports)
@@ -130,7 +149,8 @@ def test_the_fullest_digest_fits_into_its_medium(bench):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_name_in_a_digest_breaks_the_medium(bench, hostile):
-    facts = dict.fromkeys(("account", "path", "error", "by"), hostile)
+    names = ("account", "path", "error", "by", "instead_of", "instead_because")
+    facts = dict.fromkeys(names, hostile)
     sent = digest(*(numbered(EventType.SYNC_FAILED, n, **facts) for n in (1, 2)), tenant=hostile)
 
     with redirect_stdout(io.StringIO()) as printed:

@@ -114,6 +114,22 @@ def test_a_notice_arrives_once_with_headline_figures_and_link(bench):
     bench.assert_intact(sent)
 
 
+def test_a_notice_that_stands_in_says_for_whom_and_why(bench):
+    sent = notice(
+        instead_of="acme:slack:ws:notification-channel:bot (C1)",
+        instead_since="2026-03-02T08:00:00Z",
+        instead_because="channel_not_found",
+    )
+
+    bench.notifier().send(sent, bench.address, bench.ports)
+
+    (told,) = bench.told()
+    assert "acme:slack:ws:notification-channel:bot (C1)" in told.read
+    assert "2026-03-02 08:00 UTC" in told.read or "2026-03-02T08:00:00Z" in told.sent
+    assert "channel_not_found" in told.read
+    bench.assert_intact(sent)
+
+
 def test_a_notice_sent_again_carries_the_same_key_and_another_one_another(bench):
     notifier = bench.notifier()
     keys = []

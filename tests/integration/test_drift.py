@@ -77,7 +77,10 @@ def test_somebody_else_s_value_is_told_and_written_over(world: World, kept):
     assert store.held[PATH] == (Mark(1, 2, place.id), token.reveal())
     assert (place.drift, place.confirmed_revision) == (None, 2)
     assert drifted(world) == ["somebody else's value in Keyturn's secret"]
-    assert [notice.type.value for notice, _ in chat.notices][-1] == "sync.drifted"
+    assert [notice.type.value for notice, _ in chat.notices][-2:] == [
+        "sync.drifted",
+        "sync.repaired",
+    ]
     assert world.fresh(account).generation == 1
 
 
@@ -120,7 +123,7 @@ def test_another_place_s_copy_is_told_and_stays(world: World, kept):
 
 
 def test_where_drift_is_only_reported_nothing_is_written_and_it_is_told_once(world: World):
-    _, _, store, _, _ = keep(world, on_drift="report")
+    _, _, store, chat, _ = keep(world, on_drift="report")
     ours = store.held[PATH]
     overwrite(store, Mark(0, 0, world.places()[0].id))
 
@@ -135,6 +138,7 @@ def test_where_drift_is_only_reported_nothing_is_written_and_it_is_told_once(wor
     assert store.puts == [(PATH, ours[0])]
     assert (len(drifted(world)), during) == (1, "somebody else's value in Keyturn's secret")
     assert world.places()[0].drift is None
+    assert [notice.type.value for notice, _ in chat.notices] == ["sync.drifted", "sync.repaired"]
 
 
 def test_a_place_that_is_just_being_written_is_looked_at_later(world: World, kept):

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
+from core.errors import Transient
 from models import TokenRow, TokenState
-from services import expiry, rotation, tokens
+from services import expiry, reminding, rotation, standing_in, tokens
 from services.outbox import Outbox
 from services.turning import Cause, turn_keys
-from tests.support.world import HOURLY, World, new_world, stored
+from tests.support.telling import tenant_tells
+from tests.support.world import HOURLY, World, new_world, stored, told_by
 
 
 @pytest.fixture
@@ -203,3 +205,38 @@ def test_a_process_that_dies_before_its_commit_leaves_the_old_token_alone(world:
     assert world.works(old)
     assert len(world.tokens(account)) == 1
     assert world.told("token.rotated") == []
+
+
+@pytest.mark.law(8)
+def test_sweeps_of_two_dead_channels_that_race_tell_their_stand_in_once(world: World):
+    (one, away), (two, gone), (ops, heard) = (world.channel(name) for name in ("one", "two", "ops"))
+    away.always = gone.always = Transient("away")
+    tenant_tells(world, told_by(ops))
+    for number in range(20):
+        targets = [told_by(one), told_by(two)]
+        world.create(f"bot-{number:02}", auto_rotate=HOURLY, notification_targets=targets)
+    world.clock.pass_(hours=1)
+    world.rotate()
+    for _ in range(8):
+        world.drain()
+        world.clock.pass_(minutes=10)
+
+    together(4, lambda: standing_in.pass_on_due(world.runtime))
+    world.drain()
+
+    told = [notice.facts["account"] for digest, _ in heard.digests for notice in digest.notices]
+    told += [notice.facts["account"] for notice, _ in heard.notices]
+    assert sorted(told) == [f"bot-{number:02}" for number in range(20)]
+
+
+@pytest.mark.law(8)
+def test_sweeps_that_race_remind_of_each_rotation_once(world: World):
+    for number in range(40):
+        world.create(f"bot-{number:02}", auto_rotate={"interval": "30d", "grace": "1d"})
+    world.clock.pass_(days=23)
+
+    done = together(6, lambda: reminding.remind_due(world.runtime, limit=20))
+    done += [reminding.remind_due(world.runtime) for _ in range(3)]
+
+    assert sum(done) == 40
+    assert len(world.told("rotation.upcoming")) == 40

@@ -7,7 +7,17 @@ from services.manifests import Applied, apply_manifest, place_in_order, rehearse
 from tests.api.calls import rows
 from tests.support.world import RecordingBell, World
 
-TEAM: dict[str, Any] = {"type": "team", "name": "platform", "members": ["admin@example.com"]}
+TEAM: dict[str, Any] = {
+    "type": "team",
+    "name": "platform",
+    "members": ["admin@example.com"],
+    "notification_targets": [
+        {
+            "type": "console",
+            "notification_channel": "acme:custom:local:notification-channel:here",
+        }
+    ],
+}
 ROLE: dict[str, Any] = {
     "type": "role",
     "name": "rotator",
@@ -19,7 +29,10 @@ ROLE: dict[str, Any] = {
 STORE: dict[str, Any] = {
     "type": "provider-account/custom",
     "name": "local",
-    "integrations": [{"type": "integration/secret-store/custom/file", "name": "files"}],
+    "integrations": [
+        {"type": "integration/secret-store/custom/file", "name": "files"},
+        {"type": "integration/notification-channel/console", "name": "here", "quiet": True},
+    ],
 }
 GROUP: dict[str, Any] = {"type": "secret-group", "name": "app"}
 ACCOUNT: dict[str, Any] = {
@@ -50,7 +63,7 @@ BINDING: dict[str, Any] = {
         }
     ],
 }
-SET = [TEAM, ROLE, STORE, GROUP, ACCOUNT, BINDING]
+SET = [STORE, TEAM, ROLE, GROUP, ACCOUNT, BINDING]
 
 
 def done(answers: list[Applied | KeyturnError]) -> list[str]:
@@ -81,7 +94,7 @@ def test_what_was_rehearsed_is_then_applied_and_then_stays(world: World):
 def test_a_refused_one_is_told_in_its_place_and_the_others_are_checked_all_the_same(world: World):
     wrong = {**ROLE, "permissions": ["virtual-account:fly"]}
 
-    answers = rehearse_manifests(world.runtime, world.admin, [TEAM, wrong, STORE, GROUP, ACCOUNT])
+    answers = rehearse_manifests(world.runtime, world.admin, [STORE, wrong, TEAM, GROUP, ACCOUNT])
 
     assert isinstance(answers[1], InvalidInput)
     assert done(answers) == ["changes"] * 4
@@ -91,7 +104,7 @@ def test_a_conflict_with_the_database_undoes_only_that_part(world: World):
     twice = {**ACCOUNT, "name": "other-bot"}
 
     answers = rehearse_manifests(
-        world.runtime, world.admin, [TEAM, STORE, GROUP, ACCOUNT, twice, BINDING | {"name": "b-d"}]
+        world.runtime, world.admin, [STORE, TEAM, GROUP, ACCOUNT, twice, BINDING | {"name": "b-d"}]
     )
 
     assert isinstance(answers[4], KeyturnError)

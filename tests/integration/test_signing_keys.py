@@ -84,7 +84,9 @@ def test_the_private_halves_are_sealed(world: World):
 def test_who_lost_the_master_key_signs_with_a_new_key(world: World):
     account, _ = issued(world)
 
-    world.runtime.database.write(lambda session: recovery._forget(session, world.tenant_id))
+    world.runtime.database.write(
+        lambda session: recovery._forget(session, world.tenant_id, world.clock.now())
+    )
     tokens.rotate_account(world.runtime, world.admin, account.id)
 
     assert len(world.rows(SigningKey)) == 2

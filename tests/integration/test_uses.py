@@ -37,7 +37,7 @@ def of_account(world: World, account):
 
 def late_uses(world: World, token_id, since):
     with world.runtime.database.reading() as session:
-        return still_used(session, [token_id], since).get(token_id)
+        return still_used(session, {token_id: since}).get(token_id)
 
 
 @pytest.fixture

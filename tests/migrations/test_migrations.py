@@ -1,15 +1,23 @@
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.exc import IntegrityError
 
 from core.errors import Unready
-from models import Base
+from core.events import EventType
+from models import Base, Delivery, Lane, VirtualAccount
+from models.types import Instant, Span
 from services.database import Database
 from services.migrating import check_schema, config, migrate, revisions
 
@@ -95,3 +103,84 @@ def test_a_migrated_database_is_accepted(database: Database):
     migrate(database)
 
     check_schema(database)
+
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def before_subscriptions(database: Database) -> tuple[Database, dict[str, UUID]]:
+    """Two accounts, one of which tells nobody, and a lane that is paused; and their ids."""
+    ids = {name: uuid4() for name in ("tenant", "told", "quiet", "lane", "event")}
+    with database.engine.connect() as connection, connection.begin():
+        command.upgrade(config(connection), "0005")
+        add = partial(_add, connection, ids["tenant"])
+        add("tenants", id=ids["tenant"], name="acme")
+        for name, manifest in (("told", {}), ("quiet", {"notification_targets": []})):
+            account = {"id": ids[name], "name": name, "state": "active", "manifest": manifest}
+            add("virtual_accounts", **account, next_rotation_at=AT)
+            token = {"id": uuid4(), "account_id": ids[name], "hash": ids[name].bytes}
+            add("tokens", **token, generation=1, state="current")
+        add("provider_accounts", id=ids["lane"])
+        of_account = {"id": ids["lane"], "provider_account_id": ids["lane"]}
+        add("integrations", **of_account, family="secret-store")
+        add("lanes", id=ids["lane"], integration_id=ids["lane"], state="paused")
+        add("events", id=ids["event"], type="token.rotated")
+        of_event = {"id": uuid4(), "event_id": ids["event"], "lane_id": ids["lane"]}
+        add("deliveries", **of_event, action="put", state="done")
+    return database, ids
+
+
+def _add(connection: Connection, tenant: UUID, table: str, **given: Any) -> None:
+    """A row with something in every column that must have a value."""
+    of_model = Base.metadata.tables[table].columns
+    values = {"tenant_id": tenant, **given} if "tenant_id" in of_model else given
+    for column in inspect(connection).get_columns(table):
+        if not column["nullable"] and column["default"] is None:
+            values.setdefault(column["name"], _something(of_model[column["name"]].type))
+    made = sa.table(table, *(sa.column(name, of_model[name].type) for name in values))
+    connection.execute(made.insert().values(values))
+
+
+def _something(of: Any) -> Any:
+    fillers = [
+        (Instant, AT),
+        (Span, timedelta(days=1)),
+        (sa.JSON, {}),
+        (sa.LargeBinary, b"x"),
+        (sa.Uuid, uuid4()),
+        (sa.Boolean, False),
+        (sa.String, "x"),
+    ]
+    return next((filler for kind, filler in fillers if isinstance(of, kind)), 1)
+
+
+def test_accounts_that_tell_nobody_still_do_and_the_others_are_looked_at(before_subscriptions):
+    database, ids = before_subscriptions
+
+    migrate(database)
+
+    with database.reading() as session:
+        accounts = {row.id: row for row in session.scalars(sa.select(VirtualAccount))}
+        dead = session.scalars(sa.select(Lane.dead_since)).all()
+    assert (accounts[ids["told"]].is_silent, accounts[ids["quiet"]].is_silent) == (False, True)
+    assert None not in [accounts[ids["told"]].remind_at, *dead]
+
+
+def test_events_keep_their_deliveries_though_sqlite_copies_their_table(before_subscriptions):
+    database, ids = before_subscriptions
+
+    migrate(database)
+
+    with database.engine.connect() as connection, connection.begin():
+        kept = connection.execute(sa.select(Delivery.event_id)).scalars().all()
+        _add(connection, ids["tenant"], "events", id=uuid4(), type=EventType.TOKEN_LEAKED)
+        if database.is_sqlite:
+            assert connection.execute(sa.text("PRAGMA foreign_keys")).scalar_one() == 1
+    assert kept == [ids["event"]]
+    with (
+        pytest.raises(IntegrityError),
+        database.engine.connect() as connection,
+        connection.begin(),
+    ):
+        _add(connection, ids["tenant"], "deliveries", id=uuid4(), event_id=uuid4(), action="put")

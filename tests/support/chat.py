@@ -13,18 +13,10 @@ from services import draining, lanes
 from services.claimed import Claimed
 from services.claiming import claim
 from services.sending import send
+from services.subscribers import Recipient
 from tests.support.world import World, told_by
 
 ANN, BOB = "ann", "bob"
-
-
-@dataclass(frozen=True)
-class To:
-    """Somebody on the channel of a test."""
-
-    tenant_id: UUID
-    lane_id: UUID
-    address: str
 
 
 @dataclass
@@ -39,7 +31,7 @@ class Chat:
         self, *names: str, event: EventType = EventType.TOKEN_ROTATED, to: str = ANN, **facts: Any
     ) -> None:
         """One fact about each of these accounts, in one commit."""
-        target = To(self.world.tenant_id, self.lane_id, to)
+        target = Recipient(self.world.tenant_id, self.lane_id, to)
         self.world.runtime.change(
             lambda _, outbox: [
                 outbox.tell(

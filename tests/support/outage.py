@@ -12,7 +12,7 @@ from sqlalchemy import select
 from core.errors import PlaceRefused
 from core.events import SEVERITY, EventType, Severity
 from models import Delivery, DeliveryState, Event, Integration, Lane
-from services import draining, expiry, lanes, rotation
+from services import draining, expiry, lanes, reminding, rotation, standing_in
 from services.claimed import Claimed
 from services.claiming import claim
 from services.sending import Outcome, send
@@ -73,6 +73,8 @@ class Outage:
         for work in (self._rotate, self._expire, self._tell):
             while work():
                 pass
+        reminding.remind_due(self.world.runtime)
+        standing_in.pass_on_due(self.world.runtime)
         self.world.drain()
 
     def send_and_die(self) -> tuple[Claimed, list[Claimed]]:

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from core.events import TOLD
+from core.events import TOLD, EventType
 from notifiers.base import Notice
 from notifiers.samples import SAMPLED, sample
 from notifiers.words import headline, next_step, title, why
-from tests.notice_samples import FOLDER, rendered
+from tests.notice_samples import FOLDER, PICTURED, VIEWS, rendered
 
-_MOST_BYTES = 60_000
+_MOST_BYTES = 72_000
 
 
 def test_the_samples_are_up_to_date():
@@ -23,6 +23,13 @@ def test_the_samples_are_up_to_date():
 
 def test_every_event_that_is_told_has_a_sample():
     assert set(SAMPLED) >= TOLD
+
+
+def test_every_event_that_is_told_is_on_the_page():
+    page = (FOLDER.parent / "README.md").read_text()
+
+    told = TOLD - {EventType.USER_INVITED}
+    assert [event.value for event in told if f"`{event.value}`" not in page] == []
 
 
 @pytest.mark.parametrize("event", SAMPLED)
@@ -50,5 +57,6 @@ def test_a_zone_that_nobody_knows_is_utc():
 def test_the_pictures_are_small():
     pictures = list(FOLDER.glob("*.png"))
 
-    assert len(pictures) == 9
+    named = {f"{name}.{view}.png" for name in PICTURED for view in VIEWS}
+    assert {path.name for path in pictures} == named
     assert [path.name for path in pictures if path.stat().st_size > _MOST_BYTES] == []

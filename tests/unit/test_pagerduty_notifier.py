@@ -1,6 +1,7 @@
 """PagerDuty: alerts that open with a problem and end with it, and changes that wake nobody."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
-from core.events import SEVERITY, EventType, Severity
+from core.events import ENDS, SEVERITY, EventType, Severity
 from notifiers.base import Notice
 from notifiers.pagerduty import PagerDutyNotifier
-from notifiers.pagerduty_events import dedup_key
+from notifiers.pagerduty_events import dedup_key, events
 from tests.support.lending import lent
 from tests.support.pagerduty_double import PagerDutyDouble
 
@@ -58,6 +59,8 @@ PROBLEMS_AND_ENDS = [
     (EventType.ROTATION_FAILED, EventType.TOKEN_ROTATED),
     (EventType.ROTATION_WAITING, EventType.TOKEN_ROTATED),
     (EventType.GRACE_HELD, EventType.TOKEN_EXPIRED),
+    (EventType.SYNC_DRIFTED, EventType.SYNC_REPAIRED),
+    (EventType.ACCOUNT_EXPIRED, EventType.ACCOUNT_EXTENDED),
 ]
 
 
@@ -98,6 +101,45 @@ def test_the_end_of_something_else_leaves_an_alert_open(pagerduty, problem, end,
     made.send(notice(end, **other), "", PORTS)
 
     assert len(pagerduty.open_alerts()) == 1
+
+
+@pytest.mark.parametrize(
+    ("problem", "end"),
+    [
+        (EventType.GRACE_ENDING, EventType.TOKEN_EXPIRED),
+        (EventType.ACCOUNT_EXPIRING, EventType.ACCOUNT_EXTENDED),
+    ],
+)
+def test_what_is_a_problem_only_at_times_opens_an_alert_only_then(pagerduty, problem, end):
+    made = notifier(pagerduty)
+
+    made.send(notice(problem), "", PORTS)
+    calm = len(pagerduty.alerts)
+    made.send(replace(notice(problem), severity=Severity.WARNING), "", PORTS)
+    opened = len(pagerduty.open_alerts())
+    made.send(notice(end), "", PORTS)
+
+    assert (calm, opened, pagerduty.open_alerts()) == (0, 1, [])
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+def test_what_a_fact_ends_is_one_alert_so_that_two_calls_are_enough(end):
+    assert len(events(notice(end))) == 2
+
+
+def test_the_warning_about_a_token_that_is_revoked_ends(pagerduty):
+    made = notifier(pagerduty)
+
+    made.send(notice(EventType.GRACE_HELD), "", PORTS)
+    made.send(notice(EventType.TOKEN_REVOKED, generations=[4]), "", PORTS)
+    made.send(notice(EventType.GRACE_HELD, generation=5), "", PORTS)
+    made.send(notice(EventType.TOKEN_REVOKED, generations=[5, 6]), "", PORTS)
+
+    assert [alert.key.split("/")[1] for alert in pagerduty.open_alerts()] == [
+        "revoked",
+        "grace",
+        "revoked",
+    ]
 
 
 def test_a_problem_that_is_told_again_is_the_same_alert_and_after_its_end_a_new_one(pagerduty):
