@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import text
 
 from migrations.columns import render
 from models import Base
@@ -19,6 +20,9 @@ def run() -> None:
         transaction_per_migration=False,
     )
     with context.begin_transaction():
+        if connection.dialect.name == "postgresql":
+            # A row that waits to be checked at the commit would bar every change of its table.
+            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         context.run_migrations()
 
 
