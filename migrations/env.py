@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from migrations.columns import render
 from models import Base
@@ -20,10 +20,15 @@ def run() -> None:
         transaction_per_migration=False,
     )
     with context.begin_transaction():
-        if connection.dialect.name == "postgresql":
-            # A row that waits to be checked at the commit would bar every change of its table.
-            connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        # A row that waits to be checked at the commit would bar every change of its table.
+        _check(connection, "IMMEDIATE")
         context.run_migrations()
+        _check(connection, "DEFERRED")
+
+
+def _check(connection: Connection, when: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET CONSTRAINTS ALL {when}"))
 
 
 def _render(kind: str, item: Any, _autogen: Any) -> str | Literal[False]:
