@@ -14,6 +14,9 @@ from console import (
     refusals,
     sign_in,
     single_sign_on,
+    user_actions,
+    user_tokens,
+    users,
     welcome,
 )
 from console.assets import Assets
@@ -37,6 +40,9 @@ PAGES = (
     welcome.router,
     device.router,
     live.router,
+    users.router,
+    user_actions.router,
+    user_tokens.router,
     elsewhere.router,
 )
 

@@ -21,7 +21,10 @@ class Section:
         return path == self.path if self.path == "/" else f"{path}/".startswith(f"{self.path}/")
 
 
-SECTIONS = (Section("Overview", "/", "overview"),)
+SECTIONS = (
+    Section("Overview", "/", "overview"),
+    Section("Users", "/users", "people", "Access", "user:read"),
+)
 
 
 def entries(visit: Visit) -> list[tuple[str, list[Section]]]:

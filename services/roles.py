@@ -1,6 +1,6 @@
 """Roles: the built-in ones, and those that the tenant makes by manifest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,19 @@ def list_roles(
         )
         page += [RoleView(as_role(row), tenant, row) for row in rows]
         return page, len(BUILT_IN) + (custom or 0)
+
+
+def roles_for(
+    runtime: Runtime, actor: Actor, resource_types: Collection[str] | None = None
+) -> list[Role]:
+    """All roles for resources of these types, or of any: first the built-in ones, then by name."""
+    actor.demand_everywhere("role:read")
+    with runtime.database.reading() as session:
+        rows = session.scalars(mine(CustomRole, actor.tenant_id).order_by(CustomRole.name))
+        roles = [*BUILT_IN.values(), *(as_role(row) for row in rows)]
+    return [
+        role for role in roles if resource_types is None or role.resource_type in resource_types
+    ]
 
 
 def put_role(

@@ -39,4 +39,11 @@ SEEN = (
     Seen("device", "/device?code=BCDF-GHJK", "Approve a login"),
     Seen("nothing", "/nothing", "There is nothing here"),
     Seen("overview", "/", "Overview"),
+    Seen("users", "/users?show=all", "Users"),
+    Seen("user-new", "/users/new", "Add somebody"),
+    Seen("user", "/users/{user}", "bela.kovacs@example.com"),
+    Seen("user-roles", "/users/{user}/roles", "Roles on the tenant"),
+    Seen("user-deactivate", "/users/{user}", "Deactivate bela", opens="Deactivate"),
+    Seen("user-delete", "/users/{user}/delete", "Delete bela"),
+    Seen("user-token", "/users/{user}/tokens/new", "A personal access token"),
 )
