@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from cli.strict_yaml import StrictLoader
 from core.errors import InvalidInput
+from core.strict_yaml import StrictLoader
 
 _SUFFIXES = {".yaml", ".yml"}
 

@@ -6,11 +6,15 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from console import (
+    account_actions,
+    account_editing,
+    accounts,
     assets,
     device,
     elsewhere,
     live,
     overview,
+    personal_tokens,
     refusals,
     sign_in,
     single_sign_on,
@@ -35,6 +39,10 @@ _SMALL = 1_000  # bytes, which are not worth compressing
 # Every page: what changes something is checked against forgery before it is looked at.
 PAGES = (
     overview.router,
+    account_editing.router,
+    accounts.router,
+    account_actions.router,
+    personal_tokens.router,
     sign_in.router,
     single_sign_on.router,
     welcome.router,

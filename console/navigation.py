@@ -23,6 +23,8 @@ class Section:
 
 SECTIONS = (
     Section("Overview", "/", "overview"),
+    Section("Virtual accounts", "/virtual-accounts", "account", "Access"),
+    Section("Personal access tokens", "/personal-access-tokens", "key", "Access"),
     Section("Users", "/users", "people", "Access", "user:read"),
 )
 

@@ -33,16 +33,16 @@ def welcome_page(runtime: Runtime) -> str:
 @router.get("/users")
 def list_(request: Request, runtime: TheRuntime, actor: SignedIn, show: Show) -> Response:
     """The tenant's people, by e-mail."""
-    listing = Listing.of(request, (), ("show",))
+    view = Listing.of(request, (), ("show",))
     views, total = list_users(
         runtime,
         actor,
-        limit=listing.limit,
-        offset=listing.offset,
-        search=listing.search,
-        inactive=listing.filters["show"] == "all",
+        limit=view.limit,
+        offset=view.offset,
+        search=view.search,
+        inactive=view.filters["show"] == "all",
     )
-    return show("users/list.html", listing=listing, views=views, total=total)
+    return show("users/list.html", list=view, views=views, total=total)
 
 
 @router.get("/users/new")

@@ -80,6 +80,11 @@ def duration(value: timedelta | None, absent: str = "none") -> str:
     return absent if value is None else write_duration(value)
 
 
+def combine(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Both together; the other wins."""
+    return {**one, **other}
+
+
 def as_yaml(value: Any) -> str:
     """A manifest as people write it into a file."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
@@ -95,4 +100,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "duration": duration,
     "yaml": as_yaml,
+    "combine": combine,
 }

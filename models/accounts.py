@@ -64,6 +64,24 @@ class VirtualAccount(TopOfTenant, Base):
             postgresql_where=text("state <> 'deleted'"),
             sqlite_where=text("state <> 'deleted'"),
         ),
+        # The calendar is counted from it alone, and what is due next is its beginning.
+        Index(
+            "ix_virtual_accounts_calendar",
+            "tenant_id",
+            "next_rotation_at",
+            "rotation_interval",
+            "rotation_schedule",
+            "timezone",
+            "expires_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_virtual_accounts_troubled",
+            "tenant_id",
+            postgresql_where=text("rotation_failures > 0 OR waiting_since IS NOT NULL"),
+            sqlite_where=text("rotation_failures > 0 OR waiting_since IS NOT NULL"),
+        ),
         Index(
             "ix_virtual_accounts_due",
             "due_at",

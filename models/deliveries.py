@@ -20,6 +20,7 @@ class Event(OfTenant, Base):
     __table_args__ = (
         one_of("type", EventType),
         Index("ix_events_at", "at"),
+        Index("ix_events_tenant", "tenant_id", "at"),
         Index("ix_events_account", "account_id", "at"),
     )
 
@@ -121,6 +122,13 @@ class Delivery(OfTenant, Base):
             sqlite_where=text("state IN ('pending', 'sending') AND digest_id IS NOT NULL"),
         ),
         Index("ix_deliveries_account", "account_id", "created_at"),
+        Index(
+            "ix_deliveries_failed",
+            "tenant_id",
+            "settled_at",
+            postgresql_where=text("state = 'failed'"),
+            sqlite_where=text("state = 'failed'"),
+        ),
         Index(
             "ix_deliveries_settled",
             "settled_at",

@@ -205,6 +205,14 @@ class Place(OfTenant, Base):
             sqlite_where=text("check_at IS NOT NULL"),
         ),
         Index(
+            "ix_places_troubled",
+            "tenant_id",
+            postgresql_where=text(
+                "state = 'active' AND (last_error IS NOT NULL OR drift IS NOT NULL)"
+            ),
+            sqlite_where=text("state = 'active' AND (last_error IS NOT NULL OR drift IS NOT NULL)"),
+        ),
+        Index(
             "uq_places_path",
             "integration_id",
             "tenant_id",

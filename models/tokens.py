@@ -112,6 +112,17 @@ class TokenRow(OfTenant, Base):
             sqlite_where=text("signing_key_id IS NOT NULL"),
         ),
         Index(
+            "ix_tokens_unreleased",
+            "tenant_id",
+            "grace_until",
+            postgresql_where=text(
+                "state = 'grace' AND released_at IS NULL AND hold_until <> grace_until"
+            ),
+            sqlite_where=text(
+                "state = 'grace' AND released_at IS NULL AND hold_until <> grace_until"
+            ),
+        ),
+        Index(
             "ix_tokens_notice",
             "notice_at",
             postgresql_where=text("notice_at IS NOT NULL"),

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, Index
+from sqlalchemy import JSON, BigInteger, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base
@@ -21,7 +21,15 @@ class TokenUse(Base):
     """
 
     __tablename__ = "token_uses"
-    __table_args__ = (Index("ix_token_uses_process", "process", "token_id"),)
+    __table_args__ = (
+        Index("ix_token_uses_process", "process", "token_id"),
+        Index(
+            "ix_token_uses_late",
+            "last_used_at",
+            postgresql_where=text("is_late"),
+            sqlite_where=text("is_late"),
+        ),
+    )
 
     token_id: Mapped[UUID] = mapped_column(primary_key=True)
     process: Mapped[UUID] = mapped_column(primary_key=True)

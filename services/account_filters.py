@@ -17,6 +17,7 @@ from sqlalchemy import and_, or_, select
 from core.errors import InvalidInput
 from models import Team, VirtualAccount
 from services.account_conditions import MOST_VALUES, Condition, check_keys, condition, one_of
+from services.account_statuses import Status, condition_of
 
 _DEEPEST = 5
 _MOST_CONDITIONS = 50
@@ -30,6 +31,7 @@ class Narrowing:
     teams: Sequence[str] = ()
     is_expired: bool | None = None
     tree: str | None = None
+    status: Status | None = None
 
     def conditions(self, tenant_id: UUID, now: datetime) -> Iterator[Condition]:
         """As conditions on an account's row; InvalidInput says where the tree is wrong."""
@@ -43,6 +45,8 @@ class Narrowing:
         if self.is_expired is not None:
             over = VirtualAccount.expires_at <= now
             yield over if self.is_expired else or_(VirtualAccount.expires_at.is_(None), ~over)
+        if self.status is not None:
+            yield condition_of(self.status, now)
         if self.tree:
             yield _Tree().read(_parsed(self.tree), "filter", 1)
 

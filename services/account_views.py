@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,21 @@ from services.scope import find, find_locked, mine
 from services.uses import last_uses
 
 _FEW = 1_000  # so many names are read to spare counting them
+
+
+class Order(StrEnum):
+    """By what a list is sorted. Ids count up, as accounts are made."""
+
+    NAME = "name"
+    NEXT = "next"
+    CREATED = "created"
+
+
+_COLUMNS: dict[Order, Any] = {
+    Order.NAME: VirtualAccount.name,
+    Order.NEXT: VirtualAccount.next_rotation_at,
+    Order.CREATED: VirtualAccount.id,
+}
 
 
 @dataclass(frozen=True)
@@ -81,23 +97,31 @@ def list_accounts(
     offset: int = 0,
     search: str = "",
     narrowing: Narrowing | None = None,
+    order: Order = Order.NAME,
+    descending: bool = False,
 ) -> tuple[list[AccountView], int]:
-    """A page of accounts by name, and how many there are; a fixed number of queries."""
+    """A page of accounts, and how many there are; a fixed number of queries.
+
+    By their next rotations only those are listed that have one.
+    """
     narrowing = narrowing or Narrowing(search=search)
     with runtime.database.reading() as session:
         tenant = session.get_one(Tenant, actor.tenant_id)
         matching = (
             VirtualAccount.tenant_id == tenant.id,
             VirtualAccount.state != AccountState.DELETED,
-            _visible(actor),
+            visible(actor),
             *narrowing.conditions(tenant.id, runtime.now()),
         )
-        names, total = _page_of_names(session, matching, limit, offset)
-        page = session.scalars(
-            mine(VirtualAccount, tenant.id)
-            .where(VirtualAccount.state != AccountState.DELETED, VirtualAccount.name.in_(names))
-            .order_by(VirtualAccount.name)
-        ).all()
+        if order is Order.NAME and not descending:
+            names, total = _page_of_names(session, matching, limit, offset)
+            page = session.scalars(
+                mine(VirtualAccount, tenant.id)
+                .where(VirtualAccount.state != AccountState.DELETED, VirtualAccount.name.in_(names))
+                .order_by(VirtualAccount.name)
+            ).all()
+        else:
+            page, total = _page_by(session, matching, order, descending, limit, offset)
         of_page = bulk.among(session, TokenRow.account_id, [account.id for account in page])
         tokens = session.scalars(
             mine(TokenRow, tenant.id)
@@ -113,6 +137,29 @@ def list_accounts(
             for account in page
         ]
         return views, total
+
+
+def _page_by(
+    session: Session,
+    matching: Sequence[ColumnElement[bool]],
+    order: Order,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> tuple[Sequence[VirtualAccount], int]:
+    """A page in another order, along its index."""
+    if order is Order.NEXT:
+        scheduled = VirtualAccount.due_at.is_not(None) & VirtualAccount.next_rotation_at.is_not(
+            None
+        )
+        matching = (*matching, scheduled)
+    column = _COLUMNS[order]
+    found = select(VirtualAccount).where(*matching)
+    page = session.scalars(
+        found.order_by(column.desc() if descending else column).limit(limit).offset(offset)
+    ).all()
+    total = session.scalar(select(func.count()).select_from(VirtualAccount).where(*matching))
+    return page, total or 0
 
 
 def _page_of_names(
@@ -180,7 +227,7 @@ def _team_name(session: Session, account: VirtualAccount) -> str | None:
     return session.get_one(Team, (account.team_id, account.tenant_id)).name
 
 
-def _visible(actor: Actor) -> ColumnElement[bool]:
+def visible(actor: Actor) -> ColumnElement[bool]:
     """Which accounts the actor may read, as a condition."""
     if actor.permits.allow_everywhere("virtual-account:read"):
         return true()
@@ -212,3 +259,13 @@ def audit_account(
         subject_name=account.name,
         detail=detail,
     )
+
+
+def owners_of(runtime: Runtime, actor: Actor, views: Sequence[AccountView]) -> dict[UUID, str]:
+    """The names of the teams that own these accounts, by the teams' ids."""
+    wanted = {view.account.team_id for view in views if view.account.team_id}
+    with runtime.database.reading() as session:
+        found = session.execute(
+            select(Team.id, Team.name).where(Team.tenant_id == actor.tenant_id, Team.id.in_(wanted))
+        )
+        return {row[0]: row[1] for row in found}

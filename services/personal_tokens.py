@@ -1,7 +1,8 @@
 """Personal access tokens: a person's own keys, which may do what their owner may at that moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pydantic import TypeAdapter
 from sqlalchemy import func, select
@@ -45,6 +46,32 @@ class TokenView:
     owner: str
     tenant: Tenant
     last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a new token of one's own may be: its last day at most, the teams it can count for."""
+
+    last_day: date | None
+    teams: Sequence[str]
+
+
+def most_allowed(runtime: Runtime, actor: Actor) -> Allowed:
+    """For a form that asks for a token of one's own."""
+    _demand_person(actor)
+    with runtime.database.reading() as session:
+        longest = session.get_one(Tenant, actor.tenant_id).pat_longest_life
+        last = (runtime.now() + longest).date() - timedelta(days=1) if longest else None
+        teams = session.scalars(
+            select(Team.name)
+            .join(
+                TeamMember,
+                (TeamMember.team_id == Team.id) & (TeamMember.tenant_id == Team.tenant_id),
+            )
+            .where(Team.tenant_id == actor.tenant_id, TeamMember.user_id == actor.id)
+            .order_by(Team.name)
+        ).all()
+        return Allowed(last, teams)
 
 
 def list_own(

@@ -35,7 +35,7 @@ def list_places(runtime: Runtime, actor: Actor, account_id: str | UUID) -> list[
     """The account's places, in the order in which they were made."""
     with runtime.database.reading() as session:
         account = readable(session, actor, account_id, "virtual-account:read")
-        return _views(session, account)
+        return views_of_places(session, account)
 
 
 def check_places(runtime: Runtime, actor: Actor, account_id: str | UUID) -> list[PlaceView]:
@@ -56,7 +56,7 @@ def check_places(runtime: Runtime, actor: Actor, account_id: str | UUID) -> list
     return list_places(runtime, actor, account_id)
 
 
-def _views(session: Session, account: VirtualAccount) -> list[PlaceView]:
+def views_of_places(session: Session, account: VirtualAccount) -> list[PlaceView]:
     rows: Sequence[tuple[Place, str, str]] = session.execute(
         select(Place, Integration.fqn, Integration.kind)
         .join(

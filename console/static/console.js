@@ -39,11 +39,31 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target === dialog && !dialog.open) dialog.showModal();
   prepare(event.target);
 });
-document.addEventListener("htmx:responseError", (event) => {
-  const asked = event.detail.requestConfig;
-  if (asked.verb === "get" && event.detail.target === dialog) location.assign(asked.path);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target === dialog && event.detail.xhr.responseText) {
+    event.detail.shouldSwap = true; // a refusal is told there, too
+    event.detail.isError = false;
+  }
 });
 dialog.addEventListener("close", () => dialog.replaceChildren());
+
+// What is wrong with what is being written is told beside its field, too.
+function mark(form, found) {
+  for (const slot of form.querySelectorAll(".error")) slot.textContent = "";
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const wrong of found.querySelectorAll("[data-field]")) {
+    const field = form.elements.namedItem(wrong.dataset.field);
+    const slot = field?.closest?.(".field")?.querySelector(".error");
+    if (!slot) continue;
+    slot.textContent = wrong.textContent;
+    field.setAttribute("aria-invalid", "true");
+  }
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const found = event.target.querySelector("[data-errors]");
+  if (found) mark(document.getElementById("editor"), found);
+});
 
 // Moments stay true while a page is open.
 const UNITS = [
@@ -72,6 +92,52 @@ setInterval(() => {
     time.textContent = away > 0 ? `in ${apart(away)}` : `${apart(-away)} ago`;
   }
 }, 15000);
+
+// Figures tell what is pointed at, or focused; the arrow keys go from one to the next.
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.hidden = true;
+tip.setAttribute("role", "tooltip");
+
+function show(about) {
+  const spot = about.getBoundingClientRect();
+  (document.querySelector("dialog[open]") ?? document.body).append(tip);
+  tip.textContent = about.dataset.tip;
+  tip.hidden = false;
+  const left = Math.min(spot.left + spot.width / 2 - tip.offsetWidth / 2, innerWidth - tip.offsetWidth - 8);
+  const above = spot.top - tip.offsetHeight - 8;
+  place(Math.max(left, 8), above > 8 ? above : spot.bottom + 8);
+}
+
+// Set through the object model, which the policy allows; a style attribute it would not.
+function place(left, top) {
+  tip.style.left = `${left}px`;
+  tip.style.top = `${top}px`;
+}
+
+for (const type of ["pointerover", "focusin"]) {
+  document.addEventListener(type, (event) => {
+    const about = event.target.closest?.("[data-tip]");
+    if (about) show(about);
+    else if (!document.activeElement?.matches("[data-tip]")) tip.hidden = true;
+  });
+}
+document.addEventListener("focusout", () => (tip.hidden = true));
+document.addEventListener("scroll", () => (tip.hidden = true), true);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") tip.hidden = true;
+  const figure = event.target.closest?.("[data-figure]");
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!figure || !step || !event.target.matches("[data-tip]")) return;
+  const all = [...figure.querySelectorAll("[data-tip]")];
+  const next = all[all.indexOf(event.target) + step];
+  if (next) {
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+});
 
 // Live pages: the server says that something has changed, the page asks for its parts anew.
 // Not while somebody answers a question or writes, and not in a tab that nobody sees.

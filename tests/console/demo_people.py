@@ -22,7 +22,6 @@ def fill_people(world: World) -> dict[str, str]:
     runtime, admin = world.runtime, world.admin
     for email in _PEOPLE:
         person(world, email)
-        world.clock.pass_(hours=5)
     change_roles(runtime, admin, _PEOPLE[0], ["tenant-admin"])
     change_roles(runtime, admin, _PEOPLE[1], ["account-viewer"])
     create_for(runtime, admin, _PEOPLE[1], Wanted("release-checks", "2026-12-31"))

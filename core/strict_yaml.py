@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from core.errors import InvalidInput
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -39,3 +41,30 @@ for _tag, _pattern, _first in (
     ("merge", r"^<<$", ["<"]),
 ):
     StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+class FlatLoader(StrictLoader):
+    """Nothing stands for what stands elsewhere: a short text does not become a long one."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                problem="aliases are not taken",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
+
+
+def read_manifest(text: str, field: str) -> dict[str, Any]:
+    """The one manifest in this text; InvalidInput says in which line it is not YAML."""
+    try:
+        document = yaml.load(text, FlatLoader)  # noqa: S506 - a loader that makes plain values alone
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise InvalidInput(field, f"{where}{error.problem or 'this is not YAML'}") from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise InvalidInput(field, "this is not YAML") from None
+    if not isinstance(document, dict):
+        raise InvalidInput(field, "give one manifest, with a name and a value on each line")
+    return document
