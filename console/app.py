@@ -16,8 +16,11 @@ from console import (
     overview,
     personal_tokens,
     refusals,
+    role_bindings,
+    roles,
     sign_in,
     single_sign_on,
+    teams,
     user_actions,
     user_tokens,
     users,
@@ -51,6 +54,9 @@ PAGES = (
     users.router,
     user_actions.router,
     user_tokens.router,
+    teams.router,
+    roles.router,
+    role_bindings.router,
     elsewhere.router,
 )
 

@@ -9,6 +9,7 @@ _PATHS = {
     "add": "M12 5v14M5 12h14",
     "arrow-left": "M19 12H5M11 6l-6 6 6 6",
     "arrow-right": "M5 12h14M13 6l6 6-6 6",
+    "binding": "M9 15 15 9M11 6l1.5-1.5a4.2 4.2 0 0 1 6 6L17 12M13 18l-1.5 1.5a4.2 4.2 0 0 1-6-6L7 12",
     "calendar": "M4 6h16v14H4zM4 10h16M8 3v4M16 3v4",
     "check": "M5 12.5l4.5 4.5L19 7.5",
     "chevron-down": "M6 9l6 6 6-6",

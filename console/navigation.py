@@ -26,6 +26,9 @@ SECTIONS = (
     Section("Virtual accounts", "/virtual-accounts", "account", "Access"),
     Section("Personal access tokens", "/personal-access-tokens", "key", "Access"),
     Section("Users", "/users", "people", "Access", "user:read"),
+    Section("Teams", "/teams", "team", "Access"),
+    Section("Roles", "/roles", "role", "Access", "role:read"),
+    Section("Role bindings", "/role-bindings", "binding", "Access", "role-binding:read"),
 )
 
 

@@ -67,7 +67,7 @@ def list_of_team(runtime: Runtime, actor: Actor, team_id: str) -> list[Holding]:
     """What is granted to the team. Needs `team:read` on it."""
     with runtime.database.reading() as session:
         team = readable(session, actor, team_id)
-        return _granted(session, session.get_one(Tenant, team.tenant_id), {team.id: team.name})
+        return granted_to(session, session.get_one(Tenant, team.tenant_id), {team.id: team.name})
 
 
 def list_of_user(runtime: Runtime, actor: Actor, user_id: str) -> list[Holding]:
@@ -82,7 +82,7 @@ def list_of_user(runtime: Runtime, actor: Actor, user_id: str) -> list[Holding]:
                 Holding(*own, "team", f"team:{one.team}", one.role, one.role, team=one.team)
                 for one in teams
             ),
-            *_granted(session, tenant, {user.id: "", **{one.team_id: one.team for one in teams}}),
+            *granted_to(session, tenant, {user.id: "", **{one.team_id: one.team for one in teams}}),
         ]
 
 
@@ -107,8 +107,8 @@ def _memberships(session: Session, user: User) -> list[Membership]:
     ]
 
 
-def _granted(session: Session, tenant: Tenant, subjects: Mapping[UUID, str]) -> list[Holding]:
-    """What is granted to these, who are teams by their name, or the person."""
+def granted_to(session: Session, tenant: Tenant, subjects: Mapping[UUID, str]) -> list[Holding]:
+    """What is granted to these, who are teams by their name, or a person without one."""
     found = held_by(session, tenant, GrantRow.subject_id.in_(list(subjects)))
     ids = {held.row.binding_id for held in found if held.row.binding_id}
     bindings: dict[UUID, str] = {}

@@ -17,6 +17,7 @@ from core.spelling import reference_spelling
 from models import Integration, SecretGroup, Tenant
 from services.built_in import built_in
 from services.collaborators import forget_collaborators, settle_collaborators
+from services.expecting import Expected, check_expected
 from services.granting import forget_resource
 from services.group_places import check_unused
 from services.outbox import Outbox
@@ -43,7 +44,12 @@ class PutGroup:
 
 
 def put_secret_group(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutGroup:
     """Creates the group of this name or makes it agree with the manifest; values stay.
 
@@ -56,6 +62,7 @@ def put_secret_group(
     def use_case(session: Session, outbox: Outbox) -> PutGroup:
         tenant = session.get_one(Tenant, actor.tenant_id)
         group = _named(session, actor, manifest.name)
+        check_expected(expected, group)
         if group is not None:
             actor.demand("secret-group:update", group_resource(tenant, group))
         existing = group.manifest if group else None

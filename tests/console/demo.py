@@ -6,7 +6,6 @@ from typing import Any
 from core.errors import PlaceRefused, Transient
 from models import VirtualAccount
 from services import account_life, tokens
-from services.teams import put_team
 from services.use_counting import UseCounter
 from tests.console.demo_people import fill_people
 from tests.support.world import World, stored, told_by
@@ -47,12 +46,6 @@ def fill(world: World) -> dict[str, str]:
     aws_fqn, _ = world.store("aws-frankfurt")
     files = world.file_store("files")
     chat, _ = world.channel("ops-chat")
-    for team in ("platform", "payments", "data"):
-        put_team(
-            world.runtime,
-            world.admin,
-            {"type": "team", "name": team, "members": ["admin@example.com"]},
-        )
     hero, _ = world.create(
         "checkout-api",
         tags={"service": "checkout", "env": "production", "cost-center": "4711"},
