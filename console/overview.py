@@ -22,6 +22,7 @@ _SAID = {
     TroubleKind.PLACE_REFUSED: "a store refused the token",
     TroubleKind.NOTICE_FAILED: "somebody could not be told",
     TroubleKind.LANE_SILENT: "does not answer; it is asked again and again",
+    TroubleKind.PLACE_SILENT: "a store does not answer for it",
     TroubleKind.WAITING: "its rotation waits for a store",
     TroubleKind.DRIFTED: "a store holds something else",
 }

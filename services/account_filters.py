@@ -46,7 +46,7 @@ class Narrowing:
             over = VirtualAccount.expires_at <= now
             yield over if self.is_expired else or_(VirtualAccount.expires_at.is_(None), ~over)
         if self.status is not None:
-            yield condition_of(self.status, now)
+            yield condition_of(self.status, tenant_id, now)
         if self.tree:
             yield _Tree().read(_parsed(self.tree), "filter", 1)
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, or_, select, union
+from sqlalchemy.orm import aliased
 
 from models import AccountState, Place, PlaceState, VirtualAccount
 
@@ -22,22 +24,29 @@ class Status(StrEnum):
     EXPIRED = "expired"
 
 
-def condition_of(status: Status, now: datetime) -> Condition:
+def condition_of(status: Status, tenant_id: UUID, now: datetime) -> Condition:
     """As a condition on an account's row."""
+    if status is Status.TROUBLED:
+        return VirtualAccount.id.in_(_troubled(tenant_id))
     return _CONDITIONS[status](now)
 
 
-def _troubled(_now: datetime) -> Condition:
-    """Its rotation fails or waits, or a store refuses it or holds something else."""
-    refused = select(Place.account_id).where(
-        Place.tenant_id == VirtualAccount.tenant_id,
-        Place.state == PlaceState.ACTIVE,
-        or_(Place.last_error.is_not(None), Place.drift.is_not(None)),
-    )
-    return or_(
-        VirtualAccount.rotation_failures > 0,
-        VirtualAccount.waiting_since.is_not(None),
-        VirtualAccount.id.in_(refused),
+def _troubled(tenant_id: UUID) -> CompoundSelect[UUID]:
+    """Its rotation fails or waits, or a store refuses it or holds something else.
+
+    Read from indexes that hold only these.
+    """
+    rotating = aliased(VirtualAccount)
+    return union(
+        select(rotating.id).where(
+            rotating.tenant_id == tenant_id,
+            or_(rotating.rotation_failures > 0, rotating.waiting_since.is_not(None)),
+        ),
+        select(Place.account_id).where(
+            Place.tenant_id == tenant_id,
+            Place.state == PlaceState.ACTIVE,
+            or_(Place.last_error.is_not(None), Place.drift.is_not(None)),
+        ),
     )
 
 
@@ -46,7 +55,6 @@ _CONDITIONS: dict[Status, Callable[[datetime], Condition]] = {
     Status.MANUAL: lambda _now: (
         VirtualAccount.rotation_interval.is_(None) & VirtualAccount.rotation_schedule.is_(None)
     ),
-    Status.TROUBLED: _troubled,
     Status.PAUSED: lambda _now: VirtualAccount.paused_at.is_not(None),
     Status.SUSPENDED: lambda _now: VirtualAccount.state == AccountState.SUSPENDED,
     Status.EXPIRED: lambda now: VirtualAccount.expires_at <= now,

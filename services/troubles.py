@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -43,6 +43,7 @@ class TroubleKind(StrEnum):
     PLACE_REFUSED = "place refused"
     NOTICE_FAILED = "notice failed"
     LANE_SILENT = "lane silent"
+    PLACE_SILENT = "place silent"
     WAITING = "waiting"
     DRIFTED = "drifted"
 
@@ -80,18 +81,22 @@ def troubles_of(session: Session, actor: Actor, now: datetime) -> list[Trouble]:
         *_lanes(session, actor),
         *_held(session, seen, now),
         *_rotations(session, seen),
-        *_places(session, seen),
+        *_places(session, seen, _sees_lanes(actor)),
         *_notices(session, seen, now),
     ]
     order = list(TroubleKind)
     return sorted(found, key=lambda one: (-one.severity, order.index(one.kind)))
 
 
+def _sees_lanes(actor: Actor) -> bool:
+    return actor.permits.allow_everywhere("provider-integration:read")
+
+
 _Seen = tuple[ColumnElement[bool], ...]
 
 
 def _lanes(session: Session, actor: Actor) -> Iterator[Trouble]:
-    if not actor.permits.allow_everywhere("provider-integration:read"):
+    if not _sees_lanes(actor):
         return
     rows = session.execute(
         select(Lane, Integration.id, Integration.name)
@@ -164,10 +169,13 @@ def _rotations(session: Session, seen: _Seen) -> Iterator[Trouble]:
             yield Trouble(TroubleKind.WAITING, row.name, row.id, at=row.waiting_since)
 
 
-def _places(session: Session, seen: _Seen) -> Iterator[Trouble]:
-    rows: Sequence[tuple[Place, str, UUID, str]] = session.execute(
-        select(Place, Integration.name, VirtualAccount.id, VirtualAccount.name)
+def _places(session: Session, seen: _Seen, without_lanes: bool) -> Iterator[Trouble]:
+    """What a whole lane's trouble is about already is told with the lane."""
+    of_lane = or_(Lane.state == LaneState.PAUSED, Lane.probe_at.is_not(None))
+    rows: Sequence[tuple[Place, str, int, UUID, str]] = session.execute(
+        select(Place, Integration.name, Lane.failures, VirtualAccount.id, VirtualAccount.name)
         .join(VirtualAccount, _of(Place.account_id, Place.tenant_id))
+        .join(Lane, (Lane.id == Place.lane_id) & (Lane.tenant_id == Place.tenant_id))
         .join(
             Integration,
             (Integration.id == Place.integration_id) & (Integration.tenant_id == Place.tenant_id),
@@ -175,14 +183,16 @@ def _places(session: Session, seen: _Seen) -> Iterator[Trouble]:
         .where(
             Place.state == PlaceState.ACTIVE,
             or_(Place.last_error.is_not(None), Place.drift.is_not(None)),
+            ~of_lane if without_lanes else true(),
             *seen,
         )
         .order_by(Place.last_error.is_(None), VirtualAccount.name, Place.path)
         .limit(2 * FEW)
     ).all()
-    for place, integration, account_id, name in rows:
+    for place, integration, failures, account_id, name in rows:
+        refused = TroubleKind.PLACE_SILENT if failures else TroubleKind.PLACE_REFUSED
         yield Trouble(
-            TroubleKind.PLACE_REFUSED if place.last_error else TroubleKind.DRIFTED,
+            refused if place.last_error else TroubleKind.DRIFTED,
             name,
             account_id,
             where=f"{integration}: {place.path}",

@@ -22,6 +22,10 @@ async function copy(button) {
 }
 
 function prepare(root) {
+  for (const line of root.querySelectorAll(".now-line")) {
+    const frame = line.closest(".figure-scroll"); // narrow windows begin with the present
+    frame.scrollLeft = frame.scrollWidth;
+  }
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
 }
 
@@ -37,7 +41,7 @@ document.addEventListener("click", (event) => {
 // Questions: their page's form is shown in the dialog.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target === dialog && !dialog.open) dialog.showModal();
-  prepare(event.target);
+  prepare(document);
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target === dialog && event.detail.xhr.responseText) {

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tests.benchmarks import (
     at_rest,
+    console,
     fan_out,
     idle,
     lists,
@@ -222,12 +223,36 @@ def _verify() -> list[str]:
     ]
 
 
+def _pages() -> list[str]:
+    with _world() as world:
+        found, first_load = console.measure(world)
+    worst = max(median for median, _ in found.values())
+    return [
+        "## Pages of the console",
+        "",
+        (
+            f"{console.ACCOUNTS:,} accounts, {console.EVENTS:,} events, a tenth of them today; one "
+            "person after the other, client and server in one process."
+        ),
+        "",
+        "| page | median ms | p99 ms |",
+        "|---|---:|---:|",
+        *(f"| {name} | {median:.1f} | {p99:.1f} |" for name, (median, p99) in found.items()),
+        "",
+        (
+            f"Goals: under 100 ms (here {worst:.1f} in the median); a first visit loads under "
+            f"150 kB (here {first_load / 1_000:.0f})."
+        ),
+    ]
+
+
 _PARTS = {
     "rotations": _rotations,
     "fan-out": _fan_out,
     "mass-rotation": _mass_rotation,
     "idle": _idle,
     "lists": _lists,
+    "console": _pages,
     "at-rest": _at_rest,
     "memory": _memory,
     "verify": _verify,

@@ -25,6 +25,7 @@ class Seen:
     heading: str
     is_signed_in: bool = True
     opens: str = ""
+    is_pictured: bool = False
 
     def visit(self, page: Page, names: dict[str, str]) -> None:
         """Goes there and waits until it is ready."""
@@ -35,23 +36,32 @@ class Seen:
 
 
 SEEN = (
-    Seen("sign-in", "/sign-in", "Sign in", is_signed_in=False),
+    Seen("sign-in", "/sign-in", "Sign in", is_signed_in=False, is_pictured=True),
     Seen("device", "/device?code=BCDF-GHJK", "Approve a login"),
     Seen("nothing", "/nothing", "There is nothing here"),
-    Seen("overview", "/", "Overview"),
-    Seen("accounts", "/virtual-accounts", "Virtual accounts"),
+    Seen("overview", "/", "Overview", is_pictured=True),
+    Seen("accounts", "/virtual-accounts", "Virtual accounts", is_pictured=True),
     Seen("accounts-none", "/virtual-accounts?q=nothing", "Virtual accounts"),
-    Seen("account", "/virtual-accounts/{account}", "checkout-api"),
+    Seen("account", "/virtual-accounts/{account}", "checkout-api", is_pictured=True),
     Seen("account-troubled", "/virtual-accounts/{troubled}", "payments-webhooks"),
     Seen(
-        "account-rotate", "/virtual-accounts/{account}", "Rotate checkout-api now?", opens="Rotate"
+        "account-rotate",
+        "/virtual-accounts/{account}",
+        "Rotate checkout-api now?",
+        opens="Rotate",
+        is_pictured=True,
     ),
-    Seen("account-delete", "/virtual-accounts/{account}/delete", "Delete checkout-api?"),
+    Seen(
+        "account-delete",
+        "/virtual-accounts/{account}/delete",
+        "Delete checkout-api?",
+        is_pictured=True,
+    ),
     Seen("account-revoke-all", "/virtual-accounts/{account}/revoke-all", "Revoke every token"),
-    Seen("account-edit", "/virtual-accounts/{account}/edit", "Edit checkout-api"),
+    Seen("account-edit", "/virtual-accounts/{account}/edit", "Edit checkout-api", is_pictured=True),
     Seen("account-yaml", "/virtual-accounts/{account}/edit?mode=yaml", "Edit checkout-api"),
     Seen("account-new", "/virtual-accounts/new", "New virtual account"),
-    Seen("tokens", "/personal-access-tokens", "Personal access tokens"),
+    Seen("tokens", "/personal-access-tokens", "Personal access tokens", is_pictured=True),
     Seen("tokens-new", "/personal-access-tokens/new", "New personal access token"),
     Seen("users", "/users?show=all", "Users"),
     Seen("user-new", "/users/new", "Add somebody"),
