@@ -12,6 +12,8 @@ from console import (
     assets,
     device,
     elsewhere,
+    integration_form,
+    integrations,
     live,
     overview,
     personal_tokens,
@@ -57,6 +59,8 @@ PAGES = (
     teams.router,
     roles.router,
     role_bindings.router,
+    integration_form.router,
+    integrations.router,
     elsewhere.router,
 )
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from core.dial import Dialer
+from core.plugins import PEM
 from notifiers.words import one_line, shortened
 
 # How long the system's resolver may look up a name; it heeds no timeout of ours.
@@ -104,7 +105,9 @@ def _certificates(pem: str) -> str:
     return pem
 
 
-CaBundle = Annotated[str, Field(max_length=200_000), AfterValidator(_certificates)]
+CaBundle = Annotated[
+    str, Field(max_length=200_000, json_schema_extra=PEM), AfterValidator(_certificates)
+]
 
 
 def https_url(url: str) -> str:
