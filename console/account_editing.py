@@ -95,7 +95,7 @@ def _sent(runtime: Runtime, actor: Actor, account_id: str, sent: Form) -> Draft:
         options,
         base,
         fields,
-        sent.raw("text")[:_LONGEST_YAML],
+        sent.raw("text"),
         mode,
         account_id,
         sent.text("etag") or etag,
@@ -106,6 +106,8 @@ def _sent(runtime: Runtime, actor: Actor, account_id: str, sent: Form) -> Draft:
 def _wanted(draft: Draft) -> dict[str, Any]:
     """The manifest that the draft asks for."""
     if draft.mode == YAML:
+        if len(draft.text) > _LONGEST_YAML:
+            raise InvalidInput("text", f"give at most {_LONGEST_YAML:,} characters")
         wanted = read_manifest(draft.text, "text")
     else:
         wanted = manifest_of(draft.fields, draft.base)

@@ -14,7 +14,7 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from models import AccountState, TokenRow, TokenState, VirtualAccount
 from services.account_filters import Narrowing
-from services.account_statuses import Status
+from services.account_statuses import Status, refused_among
 from services.account_story import story_of
 from services.account_views import Order, list_accounts, owners_of
 
@@ -31,9 +31,13 @@ class Condition:
     tone: str
 
 
-def conditions_of(account: VirtualAccount, now: datetime) -> list[Condition]:
+def conditions_of(
+    account: VirtualAccount, now: datetime, *, is_refused: bool = False
+) -> list[Condition]:
     """What is to be known of an account at a glance, the most pressing first."""
     found = []
+    if is_refused:
+        found.append(Condition("not in every store", "bad"))
     if account.rotation_failures:
         found.append(Condition("rotation fails", "bad"))
     if account.waiting_since is not None:
@@ -87,7 +91,7 @@ def list_(request: Request, runtime: TheRuntime, actor: SignedIn, show: Show) ->
         views=views,
         total=total,
         owners=owners_of(runtime, actor, views),
-        statuses=list(Status),
+        refused=refused_among(runtime, actor, [one.account.id for one in views]),
         conditions_of=conditions_of,
         may_create=actor.permits.allow_everywhere("virtual-account:create"),
     )
@@ -103,7 +107,11 @@ def show_account(account_id: str, runtime: TheRuntime, actor: SignedIn, show: Sh
         story=story,
         account=story.view.account,
         drawn=timeline_of(story, now),
-        conditions=conditions_of(story.view.account, now),
+        conditions=conditions_of(
+            story.view.account,
+            now,
+            is_refused=any(one.place.last_error or one.place.drift for one in story.places),
+        ),
         token_condition=token_condition,
         ends_of=ends_of,
         outcome_of=outcome_of,

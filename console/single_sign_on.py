@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from console.cookies import keep_session
 from console.parts import TheRuntime, address_of, parts_of, request_id_of
+from console.rendering import Show
 from console.visitors import local_path
-from core.errors import NotFound
+from core.errors import NotFound, Unauthenticated
 from services.sign_in import Opened
 
 router = APIRouter()
@@ -84,19 +85,29 @@ def begin(name: str, request: Request) -> Response:
 
 
 @router.get("/sign-in/with/{name}/done")
-def done(name: str, request: Request, runtime: TheRuntime) -> Response:
+def done(name: str, request: Request, runtime: TheRuntime, show: Show) -> Response:
     """Back from the provider: a new session, and on to where the person was going."""
     kept, _, path = request.cookies.get(_COOKIE, "").partition(" ")
     provider = _provider(request, name)
-    with parts_of(request).logins.attempt(address_of(request)):
-        opened = provider.finish(
-            dict(request.query_params),
-            kept,
-            _back_to(request, name),
-            address=address_of(request),
-            request_id=request_id_of(request),
+    parts, path = parts_of(request), local_path(path)
+    try:
+        with parts.logins.attempt(address_of(request)):
+            opened = provider.finish(
+                dict(request.query_params),
+                kept,
+                _back_to(request, name),
+                address=address_of(request),
+                request_id=request_id_of(request),
+            )
+    except Unauthenticated as error:
+        return show(
+            "sign_in.html",
+            HTTPStatus.FORBIDDEN,
+            next=path,
+            providers=parts.providers,
+            error=f"{provider.title}: {error.reason}.",
         )
-    response = RedirectResponse(local_path(path), HTTPStatus.SEE_OTHER)
+    response = RedirectResponse(path, HTTPStatus.SEE_OTHER)
     response.delete_cookie(_COOKIE, path="/sign-in/with/")
     keep_session(request, response, opened, runtime.now())
     return response

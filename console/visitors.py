@@ -101,7 +101,7 @@ def local_path(given: str) -> str:
 
 def sign_in_path(request: Request) -> str:
     """Where to sign in, and where to go on afterwards."""
-    if forgery.is_change(request):
+    if forgery.is_change(request) or request.url.path.startswith("/sign-in"):
         return "/sign-in"
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return "/sign-in" if here == "/" else f"/sign-in?next={quote(here, safe='')}"

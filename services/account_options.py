@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -69,15 +69,15 @@ def options_for(runtime: Runtime, actor: Actor) -> Options:
         ).all()
         providers = session.scalars(
             select(IdentityProvider.name)
-            .where(IdentityProvider.tenant_id == tenant.id)
+            .where(IdentityProvider.tenant_id == tenant.id, literal(actor.permits.is_admin))
             .order_by(IdentityProvider.name)
         ).all()
         return Options(
             stores=_choices(integrations, Family.SINK),
             channels=_choices(integrations, Family.NOTIFIER),
             teams=[name for name in teams if _may_own(actor, name)],
-            roles=_roles(session, tenant),
-            resources=_resources(session, tenant, integrations, teams),
+            roles=_roles(session, actor, tenant),
+            resources=_resources(session, actor, tenant, integrations, teams),
             providers=providers,
             tenant=tenant.name,
         )
@@ -91,8 +91,14 @@ def _may_own(actor: Actor, team: str) -> bool:
     return actor.may("team:manage", Resource("team", f"team:{team}"))
 
 
-def _roles(session: Session, tenant: Tenant) -> list[RoleChoice]:
-    custom = session.scalars(mine(CustomRole, tenant.id).order_by(CustomRole.name).limit(_MOST))
+def _roles(session: Session, actor: Actor, tenant: Tenant) -> list[RoleChoice]:
+    """The tenant's own ones only for whoever may read them."""
+    custom = session.scalars(
+        mine(CustomRole, tenant.id)
+        .where(literal(actor.permits.allow_everywhere("role:read")))
+        .order_by(CustomRole.name)
+        .limit(_MOST)
+    )
     types = (*sorted(TENANT_TYPES), *_OWN)
     built_in = [
         RoleChoice(role.id, role.resource_type)
@@ -103,12 +109,20 @@ def _roles(session: Session, tenant: Tenant) -> list[RoleChoice]:
 
 
 def _resources(
-    session: Session, tenant: Tenant, integrations: Sequence[Integration], teams: Sequence[str]
+    session: Session,
+    actor: Actor,
+    tenant: Tenant,
+    integrations: Sequence[Integration],
+    teams: Sequence[str],
 ) -> list[str]:
-    groups = session.scalars(mine(SecretGroup, tenant.id).limit(_MOST))
+    groups = [
+        fqn
+        for group in session.scalars(mine(SecretGroup, tenant.id).limit(_MOST))
+        if actor.may("secret-group:read", Resource("secret-group", fqn := fqn_of(tenant, group)))
+    ]
     return [
         tenant.name,
         *(f"team:{name}" for name in teams),
         *(row.fqn for row in integrations),
-        *sorted(fqn_of(tenant, group) for group in groups),
+        *sorted(groups),
     ]

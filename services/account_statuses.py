@@ -1,6 +1,6 @@
 """What can be asked of a list of accounts beside names and owners: how they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -8,7 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, CompoundSelect, or_, select, union
 from sqlalchemy.orm import aliased
 
+from core.actors import Actor
 from models import AccountState, Place, PlaceState, VirtualAccount
+from services.runtime import Runtime
 
 Condition = ColumnElement[bool]
 
@@ -31,6 +33,24 @@ def condition_of(status: Status, tenant_id: UUID, now: datetime) -> Condition:
     return _CONDITIONS[status](now)
 
 
+def refused_among(runtime: Runtime, actor: Actor, accounts: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these that a store refuses, or holds something else for."""
+    with runtime.database.reading() as session:
+        found = session.scalars(
+            select(Place.account_id).where(
+                Place.tenant_id == actor.tenant_id, Place.account_id.in_(accounts), _wrong()
+            )
+        )
+        return frozenset(found)
+
+
+def _wrong() -> Condition:
+    """As the index of wrong places says it."""
+    return (Place.state == PlaceState.ACTIVE) & or_(
+        Place.last_error.is_not(None), Place.drift.is_not(None)
+    )
+
+
 def _troubled(tenant_id: UUID) -> CompoundSelect[UUID]:
     """Its rotation fails or waits, or a store refuses it or holds something else.
 
@@ -42,11 +62,7 @@ def _troubled(tenant_id: UUID) -> CompoundSelect[UUID]:
             rotating.tenant_id == tenant_id,
             or_(rotating.rotation_failures > 0, rotating.waiting_since.is_not(None)),
         ),
-        select(Place.account_id).where(
-            Place.tenant_id == tenant_id,
-            Place.state == PlaceState.ACTIVE,
-            or_(Place.last_error.is_not(None), Place.drift.is_not(None)),
-        ),
+        select(Place.account_id).where(Place.tenant_id == tenant_id, _wrong()),
     )
 
 

@@ -3,23 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor, ActorKind
 from core.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
-from core.roles import TENANT_ADMIN, TENANT_TYPES
 from core.tokens import Token
-from models import GrantRow, PersonalAccessToken, Tenant, User
+from models import PersonalAccessToken, Tenant, User
 from services.invitations import new_link, page_of
 from services.outbox import Outbox
 from services.runtime import Runtime
-from services.scope import mine
 from services.sessions import open_session
+from services.user_life import active_admins
 from services.users import audit_user, find_by_email
 from services.verification import Verified
 
 LINK_LIFE = timedelta(minutes=15)
+_FEW = 6  # admins that are named
 WELCOME = "/welcome"  # the page that one-time links open
 
 
@@ -94,15 +93,7 @@ def sign_in_link(runtime: Runtime, actor: Actor, email: str | None, *, page_url:
 
 
 def _only_admin(session: Session, tenant: Tenant) -> User:
-    holders = select(GrantRow.subject_id).where(
-        GrantRow.tenant_id == tenant.id,
-        GrantRow.role == TENANT_ADMIN,
-        GrantRow.resource_type.in_(TENANT_TYPES),
-        GrantRow.resource_fqn == tenant.name,
-    )
-    admins = session.scalars(
-        mine(User, tenant.id).where(User.active, User.id.in_(holders)).order_by(User.email).limit(6)
-    ).all()
+    admins = session.scalars(active_admins(tenant).order_by(User.email).limit(_FEW)).all()
     if len(admins) != 1:
         known = ", ".join(user.email for user in admins) or "nobody is an active admin"
         raise InvalidInput("email", f"say who signs in: {known}")

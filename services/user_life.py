@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
@@ -178,8 +178,8 @@ def an_admin_stays(session: Session, tenant: Tenant) -> Iterator[None]:
         raise Conflict("This is the last active tenant-admin: make somebody else one first.")
 
 
-def _has_admin(session: Session, tenant: Tenant) -> bool:
-    """Whether an active person is one, of their own, by a binding or by a team."""
+def active_admins(tenant: Tenant) -> Select[User]:
+    """Active people who are tenant-admins, of their own, by a binding or by a team."""
     holders = select(GrantRow.subject_id).where(
         GrantRow.tenant_id == tenant.id,
         GrantRow.role == TENANT_ADMIN,
@@ -189,8 +189,11 @@ def _has_admin(session: Session, tenant: Tenant) -> bool:
     in_teams = select(TeamMember.user_id).where(
         TeamMember.tenant_id == tenant.id, TeamMember.team_id.in_(holders)
     )
-    active = mine(User, tenant.id).where(User.active, User.id.in_(holders) | User.id.in_(in_teams))
-    return session.scalar(active.limit(1)) is not None
+    return mine(User, tenant.id).where(User.active, User.id.in_(holders) | User.id.in_(in_teams))
+
+
+def _has_admin(session: Session, tenant: Tenant) -> bool:
+    return session.scalar(active_admins(tenant).limit(1)) is not None
 
 
 def _elsewhere(session: Session, user: User) -> Iterator[Wish]:

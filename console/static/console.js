@@ -38,6 +38,21 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A menu closes when somebody goes on elsewhere.
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.more[open]")) {
+    if (!menu.contains(except)) menu.open = false;
+  }
+}
+document.addEventListener("click", (event) => closeMenus(event.target));
+document.addEventListener("focusin", (event) => closeMenus(event.target));
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && event.target.closest?.("details.more[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
 // Questions: their page's form is shown in the dialog.
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target === dialog && !dialog.open) dialog.showModal();

@@ -1,15 +1,18 @@
 """The main tasks as a person does them, in a real browser."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from core.errors import PlaceRefused, Transient
 from models import AccountState, PersonalAccessToken, VirtualAccount
 from services import tokens
+from services.invitations import register
 from tests.console.demo import fill
 from tests.console.visits import Visitors
+from tests.support.browser import flaws, visiting
 from tests.support.world import HOURLY, World, stored
 
 pytestmark = pytest.mark.usefixtures("console")
@@ -57,6 +60,7 @@ def test_the_token_is_shown_in_a_dialog_and_copied(world: World, admin: Page):
     admin.get_by_role("button", name="Get token").click()
     dialog = admin.get_by_role("dialog")
     expect(dialog.get_by_text(token.reveal())).to_be_visible()
+    assert flaws(admin) == []
     dialog.get_by_role("button", name="Copy").click()
     expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
 
@@ -225,6 +229,7 @@ def test_a_token_of_ones_own_is_made_copied_and_revoked(
     admin.get_by_role("button", name="Create").click()
 
     expect(admin.get_by_text("It is shown this once")).to_be_visible()
+    assert flaws(admin) == []
     admin.get_by_role("button", name="Copy").click()
     copied = admin.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith("tfy_pat_")
@@ -236,3 +241,48 @@ def test_a_token_of_ones_own_is_made_copied_and_revoked(
     expect(admin.get_by_text("The token is revoked.")).to_be_visible()
     revoked = world.rows(PersonalAccessToken, PersonalAccessToken.name == "my-laptop")
     assert revoked[0].revoked_at is not None
+
+
+def test_somebody_new_accepts_an_invitation(world: World, page: Page):
+    made = register(
+        world.runtime, world.admin, "new@example.com", with_link_to="http://127.0.0.1:8400/welcome"
+    )
+    link = urlsplit(made.invitation.link)
+    page.goto(f"{link.path}?{link.query}")
+    assert flaws(page) == []
+
+    page.get_by_role("button", name="Accept and sign in").click()
+
+    expect(page.get_by_text("You are signed in.")).to_be_visible()
+    expect(page.get_by_text("new@example.com")).to_be_visible()
+
+
+def test_everything_is_done_without_any_script_too(
+    world: World, browser: Browser, server: str, visitors: Visitors
+):
+    with visiting(browser, server, java_script_enabled=False) as context:
+        page = visitors.into(context.new_page(), visitors.admin())
+        page.goto("/virtual-accounts/new")
+        page.get_by_label("Name").fill("plain-bot")
+        page.get_by_role("button", name="Create").click()
+        expect(page.get_by_role("heading", name="plain-bot", exact=True)).to_be_visible()
+
+        page.get_by_role("link", name="Rotate").click()
+        page.get_by_label("not at all").check()
+        page.get_by_role("button", name="Rotate").click()
+        expect(page.get_by_role("cell", name="revoked")).to_be_visible()
+
+        page.get_by_role("button", name="Get token").click()
+        expect(page.get_by_text("tfy_vat_")).to_be_visible()
+        page.get_by_role("link", name="Close").click()
+
+        page.goto("/virtual-accounts")
+        page.get_by_label("Search by name").fill("plain")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="plain-bot").click()
+        page.get_by_text("More", exact=True).click()
+        page.get_by_role("link", name="Delete the account").click()
+        page.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_text("The account is deleted.")).to_be_visible()
+
+    assert account_of(world, "plain-bot").state is AccountState.DELETED

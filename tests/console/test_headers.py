@@ -23,6 +23,13 @@ POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 FIRST_LOAD = 150_000
+OPEN = {
+    "/sign-in",
+    "/sign-in/with/{name}",
+    "/sign-in/with/{name}/done",
+    "/welcome",
+    "/{path:path}",
+}
 
 
 @contextmanager
@@ -57,6 +64,14 @@ def test_no_page_is_kept_framed_or_lets_anything_in(visitors: Visitors):
 def test_nor_does_one_that_nobody_is_signed_in_for(anybody: httpx.Client):
     for path in LOOKS:
         check(anybody.get(filled(path)))
+
+
+def test_whoever_is_not_signed_in_sees_nothing_but_the_way_in(anybody: httpx.Client):
+    answers = {path: anybody.get(filled(path)) for path in LOOKS if path not in OPEN}
+
+    assert {one.headers.get("location", "").partition("?")[0] for one in answers.values()} == {
+        "/sign-in"
+    }
 
 
 def test_under_https_browsers_are_told_to_stay_there(world: World, anybody: httpx.Client):

@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -92,6 +93,29 @@ def test_the_demo_says_what_happens_and_where_the_first_admins_token_lies(home: 
     assert token not in (folder / "keyturn.log").read_text()
     assert stat.S_IMODE((folder / "admin-token").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "master-key").stat().st_mode) == 0o600
+
+
+def test_the_console_is_at_the_root_and_the_machine_itself_is_a_way_in(home: Installation):
+    with start(home), httpx.Client(base_url=home.url, headers={"Origin": home.url}) as browser:
+        asked = browser.get("/")
+        link = home.run("admin", "sign-in-link", "--url", home.url).stdout.strip()
+        shown = browser.get(link)
+        token = parse_qs(urlsplit(link).query)["token"][0]
+        signed_in = browser.post("/welcome", data={"token": token})
+        overview = browser.get("/")
+
+        with browser.stream("GET", "/live") as pages:
+            assert next(pages.iter_lines()) == "retry: 2000"
+            ended = home.stop_all()  # waits for no open page
+
+    assert asked.headers["location"] == "/sign-in"
+    assert "admin@localhost" in shown.text
+    assert signed_in.headers["location"] == "/?done=signed-in"
+    assert "Nothing rotates on schedule" in overview.text
+    assert ended == {"up": 0}
+    log = Path(home.env["KEYTURN_DATA_DIR"]) / "keyturn.log"
+    assert token not in log.read_text()
+    assert "tfy_ses_" not in log.read_text()
 
 
 def test_a_second_up_on_the_same_folder_is_refused_with_what_to_do(home: Installation):
