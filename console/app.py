@@ -9,7 +9,9 @@ from console import (
     account_actions,
     account_editing,
     accounts,
+    activity,
     assets,
+    audit,
     device,
     elsewhere,
     integration_form,
@@ -61,6 +63,8 @@ PAGES = (
     role_bindings.router,
     integration_form.router,
     integrations.router,
+    audit.router,
+    activity.router,
     elsewhere.router,
 )
 

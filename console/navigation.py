@@ -40,6 +40,7 @@ SECTIONS = (
         "Delivery",
         any_of=("provider-integration:read", "provider-integration:use"),
     ),
+    Section("Activity", "/activity", "activity", "Delivery"),
 )
 
 

@@ -15,6 +15,7 @@ from models.changes import Change
 from models.deliveries import (
     OPEN,
     Action,
+    Attempt,
     Delivery,
     DeliveryState,
     Event,
@@ -48,6 +49,7 @@ __all__ = [
     "OPEN",
     "AccountState",
     "Action",
+    "Attempt",
     "Audience",
     "AuditChain",
     "AuditRow",

@@ -66,6 +66,17 @@ def view_in(session: Session, actor: Actor, integration_id: str | UUID) -> Integ
     return _views(session, actor.tenant_id, [row])[0]
 
 
+def integration_names(runtime: Runtime, actor: Actor) -> list[tuple[str, str]]:
+    """Id and name of every integration that the actor may read or use, by name."""
+    with runtime.database.reading() as session:
+        rows = session.scalars(
+            mine(Integration, actor.tenant_id)
+            .where(Integration.deleted_at.is_(None))
+            .order_by(Integration.name, Integration.fqn)
+        ).all()
+        return [(str(row.id), row.name) for row in rows if _may_read(actor, row)]
+
+
 def provider_accounts(runtime: Runtime, actor: Actor, provider: str) -> dict[str, set[str]]:
     """The provider's accounts that the actor may change, by name; and what each manifest says."""
     with runtime.database.reading() as session:

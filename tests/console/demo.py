@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import PlaceRefused, Transient
-from models import Integration, VirtualAccount
+from models import Delivery, Integration, VirtualAccount
 from services import account_life, tokens
 from services.use_counting import UseCounter
 from tests.console.demo_people import fill_people
@@ -75,6 +75,8 @@ def fill(world: World) -> dict[str, str]:
     _use(world, hero)
     (troubled,) = world.rows(VirtualAccount, VirtualAccount.name == "payments-webhooks")
     rows = {row.fqn: str(row.id) for row in world.rows(Integration)}
+    failed = world.rows(Delivery, Delivery.failures > 2)
+    names["delivery"] = str(failed[0].id)
     names |= {"store": rows[vault_fqn], "channel": rows[chat]}
     return {**names, "account": str(hero.id), "troubled": str(troubled.id)}
 
