@@ -22,6 +22,7 @@ from console import (
     refusals,
     role_bindings,
     roles,
+    settings,
     sign_in,
     single_sign_on,
     teams,
@@ -65,6 +66,7 @@ PAGES = (
     integrations.router,
     audit.router,
     activity.router,
+    settings.router,
     elsewhere.router,
 )
 

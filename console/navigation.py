@@ -41,6 +41,7 @@ SECTIONS = (
         any_of=("provider-integration:read", "provider-integration:use"),
     ),
     Section("Activity", "/activity", "activity", "Delivery"),
+    Section("Security", "/settings/security", "settings", "Settings", "settings:read"),
 )
 
 

@@ -25,6 +25,7 @@ TOLD: dict[str, str] = {
     "drift-asked": "Every place is being compared with what it should hold.",
     "lane-paused": "Nothing is sent there until somebody resumes it.",
     "lane-resumed": "It sends again.",
+    "key-rotated": "A new signing key is published.",
     "team-created": "The team is there.",
     "team-deleted": "The team is deleted; its people stay.",
     "role-created": "The role is there. Nobody holds it yet.",

@@ -99,6 +99,8 @@ SEEN = (
     Seen("deliveries-failed", "/activity/deliveries?shown=failed", "Activity"),
     Seen("delivery", "/activity/deliveries/{delivery}", "Copy of generation", is_pictured=True),
     Seen("audit", "/activity/audit", "Activity", is_pictured=True),
+    Seen("security", "/settings/security", "Security", is_pictured=True),
+    Seen("security-key", "/settings/security", "Make a new signing key?", opens="New key"),
     Seen("bindings", "/role-bindings", "Role bindings"),
     Seen("binding", "/role-bindings/{binding}", "on-call"),
     Seen("binding-edit", "/role-bindings/{binding}/edit", "Edit on-call"),
