@@ -40,6 +40,13 @@ SECTIONS = (
         "Delivery",
         any_of=("provider-integration:read", "provider-integration:use"),
     ),
+    Section(
+        "Secret groups",
+        "/secret-groups",
+        "store",
+        "Delivery",
+        any_of=("secret-group:read",),
+    ),
     Section("Activity", "/activity", "activity", "Delivery"),
     Section("Security", "/settings/security", "settings", "Settings", "settings:read"),
 )

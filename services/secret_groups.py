@@ -12,7 +12,7 @@ from core.access_manifests import read_manifest
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound
 from core.ids import new_id
-from core.secret_manifests import SecretGroupManifest, read_secrets
+from core.secret_manifests import GivenSecret, SecretGroupManifest, read_secrets
 from core.spelling import reference_spelling
 from models import Integration, SecretGroup, Tenant
 from services.built_in import built_in
@@ -136,6 +136,34 @@ def update_secrets(
         return view_groups(session, tenant, [group])[0]
 
     return runtime.change(use_case)
+
+
+def put_secret(runtime: Runtime, actor: Actor, group_id: str, key: str, value: str) -> None:
+    """The group holds this value under this key; the other keys stay.
+
+    Needs `secret-group:update` on it. The same value is no new version. Conflict for a key that
+    a virtual account keeps.
+    """
+    (given,) = read_secrets([{"key": key, "value": value}])
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        group = _locked(session, actor, group_id)
+        tenant = session.get_one(Tenant, actor.tenant_id)
+        actor.demand("secret-group:update", group_resource(tenant, group))
+        others = [
+            GivenSecret(key=one.key)
+            for one in view_groups(session, tenant, [group])[0].secrets
+            if one.key != given.key
+        ]
+        done = settle_secrets(
+            runtime.keyring, session, outbox, actor, tenant, group, [*others, given]
+        )
+        if done:
+            group.updated_at = outbox.now
+            session.flush()
+            _audit(outbox, actor, "filled", group, done)
+
+    runtime.change(use_case)
 
 
 def delete_secret_group(

@@ -5,6 +5,7 @@ from services.bindings import put_binding
 from services.invitations import invite
 from services.personal_tokens import Wanted, create_for
 from services.roles import put_role
+from services.secret_groups import put_secret, put_secret_group
 from services.teams import put_team
 from services.user_life import change_roles, set_active
 from tests.support.persons import person
@@ -71,6 +72,16 @@ def fill_people(world: World) -> dict[str, str]:
             ],
         },
     )
+    group = put_secret_group(
+        runtime,
+        admin,
+        {
+            "name": "shared-keys",
+            "collaborators": [{"subject": "team:platform", "role_id": "secret-group-member"}],
+        },
+    )
+    for key in ("grafana-admin", "registry-pull"):
+        put_secret(runtime, admin, str(group.row.id), key, "x" * 24)
     teams = {row.name: row for row in world.rows(Team)}
     users = {row.email: row for row in world.rows(User)}
     return {
@@ -78,4 +89,5 @@ def fill_people(world: World) -> dict[str, str]:
         "team": str(teams["payments"].id),
         "role": str(role.row.id),
         "binding": str(binding.row.id),
+        "group": str(group.row.id),
     }
