@@ -1,6 +1,7 @@
 """A live console over a world on SQLite, and the people who come to it."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,11 +12,14 @@ import structlog
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from console.app import Console
+from core.sealing import MasterKey
 from tests.console.served import composed
 from tests.console.visits import Visitors
 from tests.support.browser import chromium, visiting
 from tests.support.serving import Stage, serving
 from tests.support.world import World, new_world
+
+MASTER_KEY = MasterKey.generate()
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +30,21 @@ def _quiet() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(scope="session")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the schema and one tenant, for every test to copy."""
+    folder = tmp_path_factory.mktemp("begun")
+    file = folder / "keyturn.db"
+    with new_world(f"sqlite:///{file}", folder / "files", master_keys=MASTER_KEY):
+        pass
+    return file
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with new_world(f"sqlite:///{tmp_path / 'keyturn.db'}", tmp_path / "files") as made:
+def world(begun: Path, tmp_path: Path) -> Iterator[World]:
+    shutil.copyfile(begun, tmp_path / "keyturn.db")
+    url = f"sqlite:///{tmp_path / 'keyturn.db'}"
+    with new_world(url, tmp_path / "files", master_keys=MASTER_KEY) as made:
         yield made
 
 
@@ -69,9 +85,9 @@ def visitors(world: World, server: str) -> Iterator[Visitors]:
         yield Visitors(world, server, stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this process."""
+    """One Chromium for a module: while it runs, nothing else can run an event loop here."""
     with chromium() as made:
         yield made
 

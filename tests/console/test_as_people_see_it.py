@@ -1,4 +1,3 @@
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.console.demo import fill
@@ -8,20 +7,20 @@ from tests.support.browser import flaws, overflow, visiting
 from tests.support.world import World
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_page_is_accessible_and_fits_its_window(
-    world: World, browser: Browser, server: str, visitors: Visitors, view: str
+def test_every_page_is_accessible_and_fits_its_window_in_light_in_dark_and_on_a_phone(
+    world: World, browser: Browser, server: str, visitors: Visitors
 ):
-    names = fill(world)
+    names, who = fill(world), visitors.admin()
     found = {}
 
-    with visiting(browser, server, **VIEWS[view]) as context:
-        page = context.new_page()
-        for one in sorted(SEEN, key=lambda one: one.is_signed_in):
-            if one.is_signed_in and not context.cookies():
-                visitors.into(page, visitors.admin())
-            one.visit(page, names)
-            found[one.name] = (flaws(page), overflow(page))
+    for view, options in VIEWS.items():
+        with visiting(browser, server, **options) as context:
+            page = context.new_page()
+            for one in sorted(SEEN, key=lambda one: one.is_signed_in):
+                if one.is_signed_in and not context.cookies():
+                    visitors.into(page, who)
+                one.visit(page, names)
+                found[view, one.name] = (flaws(page), overflow(page))
 
     assert {name: seen for name, seen in found.items() if seen != ([], 0)} == {}
 

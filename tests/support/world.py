@@ -188,10 +188,14 @@ def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
     clock = ManualClock()
     configured = Settings(
         database_url=url,
-        master_keys=MasterKey.generate(),
         file_root=folder,
         data_dir=folder / "data",
-        **{"allowed_networks": LOOPBACK, "digest_window": "0s", **settings},
+        **{
+            "master_keys": MasterKey.generate(),
+            "allowed_networks": LOOPBACK,
+            "digest_window": "0s",
+            **settings,
+        },
     )
     runtime = build(configured, clock=clock, bell=RecordingBell())
     try:
