@@ -4,6 +4,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
     acknowledge,
+    activity,
     audit,
     channels,
     device_login,
@@ -96,6 +97,7 @@ def create_app(
         manifests.router,
         start_up.router,
         device_login.router,
+        activity.router,
         audit.router,
         acknowledge.router,
     ):

@@ -14,6 +14,7 @@ carries `X-Request-Id`; the log has the same id.
 TAGS = [
     {"name": name, "description": sentence}
     for name, sentence in {
+        "activity": "What has happened, and what was sent because of it.",
         "audit": "Who did what to what, in a chain that shows whether it was changed.",
         "health": "What load balancers ask.",
         "JWTs": "What offline verifiers read: published keys, and tokens that ended early.",

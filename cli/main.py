@@ -9,6 +9,7 @@ from cli import (
     accounts,
     audit,
     channels,
+    deliveries,
     exec_command,
     operate,
     planning,
@@ -37,6 +38,7 @@ app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(channels.app, name="channels")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(signing_keys.app, name="signing-keys")

@@ -16,6 +16,7 @@ from services.looking_back import Mark, Page, edge_of, page_of
 from services.runtime import Runtime
 
 _CHAINED_FIRST = 10  # batches
+_PARTS = 3  # who did it is looked for in JSON, which takes its time
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def look_back(
         scope.append(before.older(AuditRow.at, AuditRow.id))
     narrow = list(wanted.clauses())
     with runtime.database.reading() as session:
-        edge = edge_of(session, AuditRow.at, scope) if narrow else None
+        edge = edge_of(session, AuditRow.at, scope, parts=_PARTS) if narrow else None
         if edge is not None:
             scope.append(AuditRow.at >= edge)
         rows = session.execute(

@@ -17,6 +17,13 @@ from services.account_views import visible
 from services.looking_back import Mark, Page, edge_of, page_of
 from services.runtime import Runtime
 
+_SHOWN = frozenset(
+    {
+        *("account", "address", "by", "cause", "done", "error", "expires_at", "found"),
+        *("generation", "generations", "grace_until", "hold_until", "integration", "kept"),
+        *("lane", "next_rotation_at", "path", "reason", "rotated_at", "valid_until"),
+    }
+)
 _NAMESAKES = 20  # accounts that had the name, one after the other
 
 
@@ -49,6 +56,11 @@ def list_events(
         ).all()
         last = found[:limit][-1] if found else None
         return page_of(found, limit, Mark(last.at, last.id) if last else None, edge)
+
+
+def shown_facts(event: Event) -> dict[str, Any]:
+    """What was known then, as far as it is made for people; other facts are sealed, or ours."""
+    return {name: value for name, value in event.facts.items() if name in _SHOWN}
 
 
 def accounts_named(session: Session, tenant_id: UUID, name: str) -> Sequence[UUID]:

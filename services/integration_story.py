@@ -157,16 +157,14 @@ def _using(session: Session, row: Integration) -> tuple[Sequence[UUID], bool]:
     """Who uses it, as far as is counted; whether there are more."""
     lanes = select(Lane.id).where(Lane.tenant_id == row.tenant_id, Lane.integration_id == row.id)
     if row.family is Family.SINK:
-        found = select(Place.account_id).where(*_places(row)).distinct().limit(_COUNTED + 1)
+        found = select(Place.account_id).where(*_places(row))
     else:
-        found = (
-            select(Target.account_id)
-            .where(Target.tenant_id == row.tenant_id, Target.lane_id.in_(lanes))
-            .distinct()
-            .limit(_COUNTED + 1)
+        found = select(Target.account_id).where(
+            Target.tenant_id == row.tenant_id, Target.lane_id.in_(lanes)
         )
-    ids = session.scalars(found).all()
-    return ids[:_COUNTED], len(ids) > _COUNTED
+    # An account may be there several times; to tell them apart in SQL would read all of them.
+    ids = session.scalars(found.limit(_COUNTED + 1)).all()
+    return list(dict.fromkeys(ids[:_COUNTED])), len(ids) > _COUNTED
 
 
 def _named(session: Session, actor: Actor, ids: Sequence[UUID]) -> list[Using]:

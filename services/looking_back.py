@@ -64,7 +64,7 @@ def edge_of(
 ) -> datetime | None:
     """The moment of the oldest row that is looked at; None if all of them are.
 
-    Where each row may have several others, only one in `parts` of the usual number is.
+    Where a row takes more time than usual, only one in `parts` of the usual number is.
     """
     oldest: datetime | None = session.scalar(
         select(at).where(*scope).order_by(at.desc()).offset(WINDOW // parts - 1).limit(1)

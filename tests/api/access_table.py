@@ -173,6 +173,11 @@ TABLE: dict[str, Row] = {
     # The tenant.
     "GET /api/svc/v1/settings/security": Row(ADMINS),
     "PUT /api/svc/v1/settings/security": Row(ADMINS),
+    # What is about accounts that one may read.
+    "GET /api/v1/events": Row(EVERYBODY),
+    "GET /api/v1/deliveries": Row(EVERYBODY),
+    "GET /api/v1/deliveries/{delivery_id}": Row(VIEWERS),
+    "POST /api/v1/deliveries/{delivery_id}/roll-forward": Row(ADMINS),
     "GET /api/v1/audit": Row(ADMINS),
     "GET /api/v1/audit/export": Row(ADMINS),
     "GET /api/v1/audit/verify": Row(ADMINS),
