@@ -12,6 +12,7 @@ from api import (
     health,
     integrations,
     manifests,
+    metrics,
     personal_access_tokens,
     places,
     published,
@@ -79,6 +80,7 @@ def create_app(
     for router in (
         documents.router,
         health.router,
+        metrics.router,
         verify.router,
         published.router,
         users.router,

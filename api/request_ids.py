@@ -34,6 +34,7 @@ class RequestIds:
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app = app
         self._proxies = runtime.settings.trusted_proxies
+        self._runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,6 +44,7 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = request_id
         scope["state"]["through_proxy"] = name_client(scope, self._proxies)
         answered: dict[str, Any] = {}
+        began = self._runtime.clock.elapsed()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -60,6 +62,10 @@ class RequestIds:
                 if "status" in answered:
                     raise
                 await JSONResponse(errors.body(500, _BROKEN, "error"), 500)(scope, receive, answer)
+            if (route := scope.get("route")) is not None:
+                took = self._runtime.clock.elapsed() - began
+                status = answered.get("status", 0)
+                self._runtime.metrics.answered(scope["method"], route.path, status, took)
             if not scope["path"].startswith(_QUIET):
                 log.info(
                     "answered",

@@ -2,7 +2,9 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from services.runtime import Runtime
 _EVERY = 0.3
 _OVERLAP = timedelta(seconds=10)
 _REMEMBERED = 2_000
+_NAMED = 3  # accounts that a line about a message names
 
 _VERBS = {
     EventType.ACCOUNT_CREATED: "created",
@@ -62,18 +65,21 @@ class Activity:
         with self._runtime.database.reading() as session:
             events = session.scalars(select(Event).where(Event.at >= since)).all()
             settled = session.execute(
-                select(Delivery, Integration.fqn, VirtualAccount.name)
+                select(Delivery, Integration.fqn, VirtualAccount.name, Event.type)
+                .join(Event, Event.id == Delivery.event_id)
                 .join(Lane, Lane.id == Delivery.lane_id)
                 .join(Integration, Integration.id == Lane.integration_id)
                 .outerjoin(VirtualAccount, VirtualAccount.id == Delivery.account_id)
                 .where(Delivery.settled_at >= since)
             ).all()
         lines = [(event.at, self._event(event)) for event in events if self._is_new(event.id)]
+        fresh = [one for one in settled if self._is_new(one[0].id)]
         lines += [
             (row.settled_at or since, self._delivery(row, fqn, name))
-            for row, fqn, name in settled
-            if self._is_new(row.id)
+            for row, fqn, name, _ in fresh
+            if not _is_told(row)
         ]
+        lines += _messages(one for one in fresh if _is_told(one[0]))
         return [line for _, line in sorted(lines, key=lambda line: line[0])]
 
     def _is_new(self, row: UUID) -> bool:
@@ -106,11 +112,30 @@ class Activity:
             return _line(moment, "failed", f"{account or ''} to {fqn}: {row.error}", "bold red")
         if row.state is DeliveryState.SUPERSEDED:
             return _line(moment, "skipped", f"{account or ''} to {fqn}: a newer one follows", "dim")
-        if row.action is Action.NOTICE:
-            return _line(moment, "told", f"{account or ''} to {fqn} {row.address}".rstrip(), "cyan")
         verb = "removed" if row.action is Action.REMOVE else "delivered"
         what = f"{account or ''}, generation {row.generation}, to {fqn} {row.document}"
         return _line(moment, verb, what, "cyan")
+
+
+def _is_told(row: Delivery) -> bool:
+    return row.action is Action.NOTICE and row.state is DeliveryState.DONE
+
+
+def _messages(told: Iterable[Any]) -> Iterator[tuple[datetime, Text]]:
+    """A line for each message, with what it told of each account."""
+    messages: dict[Any, dict[str, list[str]]] = {}
+    heads: dict[Any, tuple[datetime, str]] = {}
+    for row, fqn, account, event_type in told:
+        key = (row.digest_id or row.id, row.address)
+        verb = _VERBS.get(event_type, event_type.value)
+        messages.setdefault(key, {}).setdefault(account or "", []).append(verb)
+        heads[key] = row.settled_at, f"{fqn} {row.address}".rstrip()
+    for key, facts in messages.items():
+        moment, where = heads[key]
+        named = list(islice(facts.items(), _NAMED))
+        what = "; ".join(f"{account} {', '.join(verbs)}".strip() for account, verbs in named)
+        more = f" and {len(facts) - _NAMED} more" if len(facts) > _NAMED else ""
+        yield moment, _line(moment, "told", f"{what}{more}, to {where}", "cyan")
 
 
 def _line(moment: datetime, verb: str, what: str, colour: str) -> Text:

@@ -96,6 +96,7 @@ def worker() -> None:
         pulse = stack.enter_context(_alive(runtime, "worker"))
         stack.enter_context(ringing(runtime))
         told = stack.enter_context(_until_told())
+        stack.enter_context(_measured(runtime))
         stack.enter_context(Worker(runtime, pulse))
         said("The worker is running.")
         told.wait()
@@ -144,6 +145,29 @@ def _alive(runtime: Runtime, kind: str) -> Iterator[Pulse]:
         yield pulse
     finally:
         pulse.stop()
+
+
+@contextmanager
+def _measured(runtime: Runtime) -> Iterator[None]:
+    """What this process counts is served on the port that the operator named, if any."""
+    port = runtime.settings.metrics_port
+    if port is None:
+        yield
+        return
+    from prometheus_client import start_http_server  # noqa: PLC0415 - only for who wants it
+
+    try:
+        server, thread = start_http_server(port, registry=runtime.metrics.registry)
+    except OSError as error:
+        raise Misconfigured(
+            f"Cannot listen on KEYTURN_METRICS_PORT {port} ({error.strerror}); choose another."
+        ) from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

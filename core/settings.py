@@ -38,6 +38,10 @@ def _auth_methods(value: Any) -> Any:
         raise ValueError("give addresses of auth methods, separated by commas") from None
 
 
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
 AuthMethods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_auth_methods)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 LogLevel = Annotated[
@@ -165,6 +169,17 @@ class Settings(BaseSettings):
         default=(),
         description="The proxies before Keyturn, as addresses or networks separated by commas: "
         "only from them is X-Forwarded-For believed.",
+    )
+    metrics_token: Annotated[SecretStr | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None,
+        description="The bearer token that `GET /metrics` asks for. Unset: it is answered to "
+        "programs on the API's own host alone.",
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Where `keyturn worker` serves its metrics, on all addresses. Unset: nowhere.",
     )
     max_body: int = Field(
         default=1_048_576, ge=1_024, description="How many bytes the body of a call may have."

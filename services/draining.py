@@ -186,6 +186,8 @@ class _Slice:
         began = self.runtime.clock.elapsed()
         outcome = send(self.runtime, self.turn, self.plugin, claimed, self.epoch, start_by)
         took = max(self.runtime.clock.elapsed() - began, 0.001)
+        kind, action = self.turn.lane.kind, claimed.action
+        self.runtime.metrics.sent(kind, action.value, outcome.result.value, took)
         in_time = int(self.turn.lane.concurrency * _PATIENCE / took)
         self.window = max(min(in_time, _AHEAD * self.turn.lane.concurrency), 1)
         self.unanswered = self.unanswered + 1 if outcome.is_no_answer else 0

@@ -211,6 +211,11 @@ class Outbox:
             }
         )
 
+    @property
+    def event_types(self) -> Iterable[EventType]:
+        """What is told, fact by fact."""
+        return (row["type"] for row in self._events)
+
     def flush(self, session: Session) -> None:
         """Writes everything. Locks in the order lane, delivery (accounts come before)."""
         session.flush()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.bell import Bell, SilentBell
 from core.clock import AnchoredClock, Clock
 from core.dial import AddressRules
+from core.metrics import Metrics
 from core.plugins import Ports
 from core.settings import Settings
 from core.uses import NoUses, Uses
@@ -53,6 +54,7 @@ class Runtime:
     own_keys: OwnKeys
     bell: Bell = field(default_factory=SilentBell)
     uses: Uses = field(default_factory=NoUses)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def change(
         self, use_case: Callable[[Session, Outbox], Result], *, rehearse: bool = False
@@ -75,6 +77,7 @@ class Runtime:
             result, outbox = self.database.write(transaction)
         except _Rehearsed as rehearsed:
             return cast("Result", rehearsed.result)
+        self.metrics.told(outbox.event_types)
         self.bell.ring_lanes(lane for _, lane in outbox.lanes)
         return result
 

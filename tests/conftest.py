@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from tests.support.migrated import migrated
 from tests.support.postgres import Postgres
 from tests.support.world import World, new_world
 
@@ -25,12 +28,32 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture
-def postgres_url(postgres: Postgres) -> Iterator[str]:
-    """An empty database of the session's PostgreSQL."""
+@contextmanager
+def _database(postgres: Postgres, template: str | None = None) -> Iterator[str]:
     name = f"kt_{uuid4().hex[:12]}"
-    yield postgres.create_database(name)
+    yield postgres.create_database(name, template)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres: Postgres) -> Iterator[str]:
+    """A database of the session's PostgreSQL with nothing in it."""
+    with _database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_schema(postgres: Postgres) -> Iterator[str]:
+    """The name of a database that has the schema and nothing else, for others to be made from."""
+    with _database(postgres) as url:
+        yield urlsplit(migrated(url)).path.removeprefix("/")
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, postgres_schema: str) -> Iterator[str]:
+    """A database of the session's PostgreSQL with the schema in it."""
+    with _database(postgres, postgres_schema) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -64,7 +64,7 @@ def admin_token(world: World, tmp_path: Path) -> str:
 @pytest.fixture
 def anybody(server: str) -> Iterator[httpx.Client]:
     """Somebody without a token."""
-    with httpx.Client(base_url=server) as made:
+    with httpx.Client(base_url=server, timeout=30) as made:
         yield made
 
 
@@ -72,14 +72,14 @@ def anybody(server: str) -> Iterator[httpx.Client]:
 def http(server: str, admin_token: str) -> Iterator[httpx.Client]:
     """The admin, by plain HTTP."""
     bearer = {"Authorization": f"Bearer {admin_token}"}
-    with httpx.Client(base_url=server, headers=bearer) as made:
+    with httpx.Client(base_url=server, headers=bearer, timeout=30) as made:
         yield made
 
 
 @pytest.fixture
 def client(server: str, admin_token: str) -> Iterator[TrueFoundry]:
     """The admin, by the public SDK."""
-    with httpx.Client() as connections:
+    with httpx.Client(timeout=30) as connections:
         yield TrueFoundry(base_url=server, api_key=admin_token, httpx_client=connections)
 
 
@@ -92,7 +92,7 @@ def nobody() -> str:
 @pytest.fixture
 def holders(server: str, client: TrueFoundry) -> Iterator[Callable[..., TrueFoundry]]:
     """Makes a virtual account that holds just these permissions; answers its client."""
-    with httpx.Client() as connections:
+    with httpx.Client(timeout=30) as connections:
 
         def make(name: str, *permissions: Permissions) -> TrueFoundry:
             manifest = VirtualAccountManifest(name=name, permissions=list(permissions) or None)
@@ -109,7 +109,7 @@ def login(server: str) -> Iterator[Login]:
     with ExitStack() as stack:
 
         def made(who: Person) -> TrueFoundry:
-            connections = stack.enter_context(httpx.Client())
+            connections = stack.enter_context(httpx.Client(timeout=30))
             return TrueFoundry(base_url=server, api_key=who.token, httpx_client=connections)
 
         yield made

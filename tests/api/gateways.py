@@ -64,5 +64,5 @@ def gateway(world: World, stage: tuple[Stage, str]) -> Iterator[Gateway]:
     world.runtime.uses = uses = CountedUses()
     service = create_app(world.runtime)
     service.verifier.listener.poll()
-    with player.playing(service), httpx.Client(base_url=address) as http:
+    with player.playing(service), httpx.Client(base_url=address, timeout=30) as http:
         yield Gateway(http, service, uses)

@@ -28,7 +28,9 @@ def one(http: httpx.Client, fqn: str) -> dict[str, Any]:
 
 @contextmanager
 def caller(server: str, token: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server, headers={"Authorization": f"Bearer {token}"}) as made:
+    with httpx.Client(
+        base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=30
+    ) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ def joined(world: World, email: str, *roles: str) -> str:
 @contextmanager
 def sdk(server: str, bearer: str) -> Iterator[TrueFoundry]:
     """The public SDK with this bearer token."""
-    with httpx.Client() as connections:
+    with httpx.Client(timeout=30) as connections:
         yield TrueFoundry(base_url=server, api_key=bearer, httpx_client=connections)
 
 

@@ -80,7 +80,7 @@ def test_nobody_gives_an_account_what_they_do_not_hold(server: str, world: World
         role_id="virtual-account-admin",
     )
     _, token = world.create("maker", permissions=[maker.model_dump()])
-    with httpx.Client() as connections:
+    with httpx.Client(timeout=30) as connections:
         client = TrueFoundry(base_url=server, api_key=token.reveal(), httpx_client=connections)
 
         with pytest.raises(ApiError) as refused:

@@ -50,7 +50,7 @@ def http(world: World, stage: tuple[Stage, str]) -> Iterator[httpx.Client]:
     app.add_api_route("/broken", broken)
     app.add_api_route("/broken-half-way", broken_half_way, response_model=None)
     player, address = stage
-    with player.playing(app), httpx.Client(base_url=address) as client:
+    with player.playing(app), httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
 

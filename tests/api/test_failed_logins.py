@@ -37,7 +37,7 @@ def behind_proxy(stage: tuple[Stage, str], tmp_path: Path) -> Iterator[tuple[htt
     with (
         new_world(url, tmp_path / "proxied", **limits) as world,
         player.playing(create_app(world.runtime)),
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=30) as http,
     ):
         yield http, world
 

@@ -31,7 +31,7 @@ def fragile(tmp_path: Path) -> Iterator[Fragile]:
     ):
         ensure_admin(world.runtime, world.tenant_id, tmp_path / "token")
         bearer = f"Bearer {(tmp_path / 'token').read_text().strip()}"
-        with httpx.Client(base_url=address, headers={"Authorization": bearer}) as http:
+        with httpx.Client(base_url=address, headers={"Authorization": bearer}, timeout=30) as http:
             yield Fragile(http, postgres)
 
 

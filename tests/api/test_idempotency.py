@@ -93,7 +93,7 @@ def test_a_key_counts_for_one_call_of_one_caller(
 
     first = regenerate(http, account.id)
     elsewhere = regenerate(http, other.id)
-    with httpx.Client(base_url=server) as somebody:
+    with httpx.Client(base_url=server, timeout=30) as somebody:
         somebody.headers["Authorization"] = f"Bearer {second_admin.reveal()}"
         by_another = regenerate(somebody, account.id)
 
@@ -147,7 +147,7 @@ def test_a_repeat_needs_the_permission_that_the_first_call_needed(
 ):
     account = put(client)
     _, token = world.create("helper", permissions=[ADMIN.model_dump()])
-    with httpx.Client(base_url=server) as somebody:
+    with httpx.Client(base_url=server, timeout=30) as somebody:
         somebody.headers["Authorization"] = f"Bearer {token.reveal()}"
         first = regenerate(somebody, account.id)
         reader = {"resource_fqn": "acme", "resource_type": "account", "role_id": "account-viewer"}

@@ -47,7 +47,7 @@ def ann(world: World) -> Person:
 
 @pytest.fixture
 def by_ann(server: str, ann: Person) -> httpx.Client:
-    with httpx.Client(base_url=server, headers=ann.bearer) as made:
+    with httpx.Client(base_url=server, headers=ann.bearer, timeout=30) as made:
         yield made
 
 

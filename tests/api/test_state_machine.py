@@ -79,7 +79,7 @@ class Keys(RuleBasedStateMachine):
         )
         player, address = self.stage
         self._opened.enter_context(player.playing(create_app(self.world.runtime)))
-        self.http = self._opened.enter_context(httpx.Client(base_url=address))
+        self.http = self._opened.enter_context(httpx.Client(base_url=address, timeout=30))
         self.boss = bearers(Things(self.world, self.world.tenant_id))["admin"]
         self.issued: list[Issued] = []
         self.count = 0

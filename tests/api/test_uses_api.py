@@ -84,12 +84,12 @@ def test_the_sdk_sees_when_an_account_was_last_used(
 def test_a_person_sees_when_each_of_their_tokens_was_last_used(
     counter: UseCounter, world: World, ann: Person, server: str
 ):
-    with httpx.Client(base_url=server, headers=ann.bearer) as theirs:
+    with httpx.Client(base_url=server, headers=ann.bearer, timeout=30) as theirs:
         theirs.get("/api/svc/v1/session")
     counter.flush()
     session = {"Authorization": f"Bearer {logged_in(world, ann).reveal()}"}
 
-    with httpx.Client(base_url=server, headers=session) as theirs:
+    with httpx.Client(base_url=server, headers=session, timeout=30) as theirs:
         (listed,) = theirs.get("/api/svc/v1/personal-access-tokens").json()["data"]
 
     assert listed["lastAccessedAt"] == world.clock.now().isoformat().replace("+00:00", "Z")

@@ -124,7 +124,9 @@ BREACHES = [
         "services/scope.py",
         "    row = session.get(model, (_uuid(row_id, what), tenant_id))\n",
         "    row = session.scalar(select(model).where(model.id == _uuid(row_id, what)))\n",
-        "tests/api/test_access.py",
+        "tests/api/test_access.py"
+        "::test_another_tenants_thing_is_as_if_it_were_not_there_and_is_not_touched"
+        "[GET /api/svc/v1/virtual-accounts/{account_id}]",
     ),
     Breach(
         13,

@@ -25,11 +25,23 @@ def test_every_package_of_the_wheel_stands_in_a_layer():
     assert set(layers.split()) == packages
 
 
+def modules_of(family):
+    points = PROJECT["project"]["entry-points"][f"keyturn.{family}"].values()
+    return {point.split(":")[0] for point in points}
+
+
 @pytest.mark.parametrize("family", ["sinks", "notifiers"])
 def test_every_plugin_is_kept_apart_from_the_others(family):
-    points = PROJECT["project"]["entry-points"][f"keyturn.{family}"].values()
-    plugins = {point.split(":")[0] for point in points}
+    packages = {".".join(module.split(".")[:2]) for module in modules_of(family)}
 
     apart = contracts()[f"importlinter:contract:{family}-apart"]["modules"]
 
-    assert set(apart.split()) == plugins
+    assert set(apart.split()) == packages
+
+
+def test_plugins_that_share_a_package_are_kept_apart_too():
+    in_aws = {module for module in modules_of("sinks") if module.startswith("sinks.aws.")}
+
+    apart = contracts()["importlinter:contract:aws-apart"]["modules"]
+
+    assert set(apart.split()) == in_aws

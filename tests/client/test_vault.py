@@ -11,7 +11,7 @@ import trustme
 from keyturn_client import TokenSource, TokenUnavailable
 from keyturn_client.vault import VaultOrigin
 
-from sinks.vault import VaultSink
+from sinks.vault.kv import VaultSink
 from tests.conformance.sink_bench import copy
 from tests.support.lending import lent
 from tests.support.ports import free_port

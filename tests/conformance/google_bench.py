@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from core.plugins import Ports
 from sinks.base import Sink
-from sinks.google_identity import GoogleService
-from sinks.google_secret_manager import GoogleSecretManagerSink
+from sinks.google.identity import GoogleService
+from sinks.google.secret_manager import GoogleSecretManagerSink
 from tests.conformance.sink_bench import DOCS, PATH, ServiceBench
 from tests.support.google_double import PROJECT, GoogleDouble, key_file, pem
 from tests.support.http_double import Request

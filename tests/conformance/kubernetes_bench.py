@@ -12,7 +12,7 @@ import yaml
 
 from core.plugins import Ports
 from sinks.base import Sink
-from sinks.kubernetes_names import DEFAULT_KEY
+from sinks.kubernetes.names import DEFAULT_KEY
 from tests.conformance.sink_bench import DOCS, PATH, ServiceBench
 from tests.support.http_double import Request
 from tests.support.kubernetes_double import KubernetesDouble

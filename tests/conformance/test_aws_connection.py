@@ -7,8 +7,8 @@ import pytest
 import trustme
 
 from core.errors import DestinationRefused, KeyturnError, Misconfigured, PlaceRefused, Transient
-from sinks import aws_wire
-from sinks.aws_secrets_manager import SecretsManagerSink
+from sinks.aws import wire as aws_wire
+from sinks.aws.secrets_manager import SecretsManagerSink
 from tests.conformance.sink_bench import CANARY, PATH, copy
 from tests.support.aws_double import AwsDouble, operation
 from tests.support.http_double import Answer, HttpDouble, Request

@@ -8,7 +8,7 @@ from truefoundry_sdk.types import AwsSecretsManager
 
 from core.errors import PlaceRefused, Transient
 from core.ids import Mark
-from sinks.aws_secrets_manager import SecretsManagerSink
+from sinks.aws.secrets_manager import SecretsManagerSink
 from sinks.base import Removal
 from tests.conformance.aws_bench import AwsBench
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token

@@ -14,8 +14,8 @@ from truefoundry_sdk.types import (
 from core.errors import PlaceRefused, Transient
 from core.ids import Mark
 from core.layout import Layout
-from sinks.azure_auth import ClientSecretAuth, OAuthAuth, WorkloadIdentityAuth
-from sinks.azure_key_vault import KeyVaultSink
+from sinks.azure.auth import ClientSecretAuth, OAuthAuth, WorkloadIdentityAuth
+from sinks.azure.key_vault import KeyVaultSink
 from sinks.base import Removal
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
 from tests.support.azure_double import CLIENT, TENANT, VAULT

@@ -11,8 +11,8 @@ from truefoundry_sdk.types import CustomHeaderAuth, GenericSecretStoreIntegratio
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from sinks.base import Removal
-from sinks.generic import GenericSink
-from sinks.generic_auth import HeaderAuth
+from sinks.generic.auth import HeaderAuth
+from sinks.generic.sink import GenericSink
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
 from tests.support.generic_double import API_KEY, GenericDouble
 from tests.support.http_double import Answer, HttpDouble, Request

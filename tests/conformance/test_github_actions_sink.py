@@ -8,7 +8,7 @@ from core.errors import PlaceRefused, Transient
 from core.ids import Mark
 from core.layout import Layout
 from sinks.base import Removal
-from sinks.github_place import github_place
+from sinks.github.place import github_place
 from tests.conformance.sink_bench import OTHERS, OURS, PATH, copy, token
 from tests.support.github_double import (
     GitHubDouble,

@@ -6,8 +6,8 @@ from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from core.layout import Layout
 from sinks.base import Removal
-from sinks.gitlab_ci import GitLabCiSink
-from sinks.gitlab_place import gitlab_place
+from sinks.gitlab.ci import GitLabCiSink
+from sinks.gitlab.place import gitlab_place
 from tests.conformance.sink_bench import OTHERS, OURS, PATH, copy, token
 
 AT = "/api/v4/projects/acme/app/variables"

@@ -8,8 +8,8 @@ from core.errors import PlaceRefused
 from core.ids import Mark
 from models import Tenant
 from services.describing import describe, masked
-from sinks.google_identity import GoogleService
-from sinks.google_secret_manager import GoogleSecretManagerSink
+from sinks.google.identity import GoogleService
+from sinks.google.secret_manager import GoogleSecretManagerSink
 from tests.conformance.sink_bench import OURS, PATH, copy, token
 from tests.support.google_double import PROJECT, key_file
 

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 from core.dial import AddressRules
 from core.errors import DestinationRefused, KeyturnError, Misconfigured, Transient
 from services.outbound import GuardedDialer
-from sinks.google_host import HostGrant
-from sinks.google_key import KeyFileAuth
+from sinks.google.host import HostGrant
+from sinks.google.key import KeyFileAuth
 from tests.conformance.sink_bench import CANARY, PATH, copy, token
 from tests.support.google_double import GoogleDouble, key_file, private_key
 from tests.support.lending import lent

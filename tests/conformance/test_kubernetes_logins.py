@@ -9,7 +9,7 @@ import yaml
 
 from core.errors import DestinationRefused, Misconfigured, Transient
 from core.ids import Mark
-from sinks.kubernetes_secrets import KubernetesSecretsSink
+from sinks.kubernetes.secrets import KubernetesSecretsSink
 from tests.conformance.kubernetes_bench import RENEWED, TOKEN, KubernetesBench
 from tests.conformance.sink_bench import OURS, PATH, be_a_host, copy, token
 from tests.support.kubernetes_double import KubernetesDouble

@@ -9,7 +9,7 @@ from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from sinks.base import Removal, mark_metadata
 from sinks.entries import fingerprint
-from sinks.kubernetes_names import annotation
+from sinks.kubernetes.names import annotation
 from tests.conformance.keyed import OTHER_KEY, theirs
 from tests.conformance.kubernetes_bench import KubernetesBench
 from tests.conformance.sink_bench import OTHERS, OURS, PATH, be_a_host, copy, token

@@ -8,7 +8,7 @@ from truefoundry_sdk.types import AwsParameterStore
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
-from sinks.aws_parameter_store import ParameterStoreSink
+from sinks.aws.parameter_store import ParameterStoreSink
 from sinks.base import Removal
 from tests.conformance.aws_bench import ParameterStoreBench
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
@@ -315,7 +315,7 @@ def test_an_endpoint_of_parameter_store_is_not_asked_for_credentials(
 
 
 def test_the_pace_is_the_default_throughput_of_an_account_and_region(parameter_bench):
-    sink = parameter_bench.sink(aws_account_id="123456789012")
+    sink = parameter_bench.sink(aws_account_id="123456789012", timeout=5)
 
     assert (sink.pace.per_second, sink.pace.cost, sink.pace.send_limit) == (3, 1, 40)
     assert sink.quota_key("") == "123456789012:us-east-1"

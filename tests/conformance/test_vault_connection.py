@@ -10,7 +10,7 @@ import trustme
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.ids import Mark
 from sinks.deadline import asked_to_wait
-from sinks.vault import VaultSink
+from sinks.vault.kv import VaultSink
 from tests.conformance.sink_bench import CANARY, OURS, PATH, copy, token
 from tests.support.lending import lent
 from tests.support.manual_clock import ManualClock

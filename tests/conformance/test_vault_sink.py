@@ -10,7 +10,7 @@ from truefoundry_sdk.types import HashicorpVaultIntegration
 from core.errors import DestinationRefused, Transient
 from core.ids import Mark
 from sinks.base import mark_metadata
-from sinks.vault import VaultSink
+from sinks.vault.kv import VaultSink
 from tests.conformance.sink_bench import CANARY, OTHERS, OURS, PATH, copy, token
 from tests.conformance.vault_bench import VaultBench
 

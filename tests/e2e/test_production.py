@@ -34,10 +34,10 @@ def settled(installation: Installation) -> bool:
 
 
 def test_no_consumer_sees_a_401_across_twenty_rotations_and_no_secret_leaks(
-    tmp_path: Path, postgres_url: str, broker_url: str, outside: Outside
+    tmp_path: Path, empty_postgres_url: str, broker_url: str, outside: Outside
 ):
     with (
-        installed(tmp_path, database_url=postgres_url, broker_url=broker_url) as keyturn,
+        installed(tmp_path, database_url=empty_postgres_url, broker_url=broker_url) as keyturn,
         Search(broker_url) as search,
         httpx.Client(base_url=keyturn.url, timeout=30) as client,
     ):
@@ -86,7 +86,7 @@ def test_no_consumer_sees_a_401_across_twenty_rotations_and_no_secret_leaks(
         assert set(codes.values()) == {0}, codes
 
         search.logs(keyturn.logs())
-        search.database(postgres_url)
+        search.database(empty_postgres_url)
         search.texts("notices", [str(mail.message) for mail in outside.mail.messages])
         search.texts("chat", [str(message) for message in outside.slack.messages])
         search.texts("errors", [error.text for error in errors])

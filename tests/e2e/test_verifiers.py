@@ -17,9 +17,11 @@ ACCOUNTS = "/api/svc/v1/virtual-accounts"
 
 
 @pytest.fixture
-def keyturn(tmp_path: Path, postgres_url: str, redis_server: RedisServer) -> Iterator[Installation]:
+def keyturn(
+    tmp_path: Path, empty_postgres_url: str, redis_server: RedisServer
+) -> Iterator[Installation]:
     redis_server.flush()
-    with installed(tmp_path, database_url=postgres_url, broker_url=redis_server.url) as made:
+    with installed(tmp_path, database_url=empty_postgres_url, broker_url=redis_server.url) as made:
         yield made
 
 

@@ -7,9 +7,9 @@ import pytest
 from services.account_views import find_account
 from services.account_warnings import NOBODY_HEARS, warnings_of
 from services.accounts import put_account
-from sinks.aws_parameter_store import ParameterStoreSink
-from sinks.aws_secrets_manager import SecretsManagerSink
-from sinks.vault import VaultSink
+from sinks.aws.parameter_store import ParameterStoreSink
+from sinks.aws.secrets_manager import SecretsManagerSink
+from sinks.vault.kv import VaultSink
 from tests.support.ports import free_port
 from tests.support.world import HOURLY, World, stored, told_by
 

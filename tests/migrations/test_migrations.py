@@ -19,7 +19,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         made = Database(f"sqlite:///{tmp_path / 'keyturn.db'}")
     else:
-        made = Database(request.getfixturevalue("postgres_url"))
+        made = Database(request.getfixturevalue("empty_postgres_url"))
     yield made
     made.close()
 

@@ -1,4 +1,4 @@
-"""A secret store as docs/sinks/generic.md asks for one, and what may be missing in others."""
+"""A secret store as docs/sinks/generic/sink.md asks for one, and what may be missing in others."""
 
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus

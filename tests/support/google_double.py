@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from core.clock import Clock
-from sinks.google_identity import GoogleService
+from sinks.google.identity import GoogleService
 from tests.support.http_double import Answer, HttpDouble, Request
 
 PROJECT, NUMBER = "keyturn-tests", "314159265358"

@@ -31,6 +31,7 @@ from services.runtime import Runtime, build
 from services.tenants import Limits
 from services.verification import Rejected, Verified, verify
 from tests.support.manual_clock import ManualClock
+from tests.support.migrated import migrate_by_copy
 
 LIMITS = Limits(
     smallest_interval=timedelta(seconds=1),
@@ -184,7 +185,8 @@ def told_by(fqn: str, kind: str = "scripted", **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
-    """A Keyturn on this empty database."""
+    """A Keyturn on this database, which has nothing in it but the schema, if that."""
+    migrate_by_copy(url)
     clock = ManualClock()
     configured = Settings(
         database_url=url,
