@@ -20,12 +20,6 @@ from tests.support.world import HOURLY, LIMITS, World, stored
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def refused(world: World) -> Delivery:
     """A copy that its store refused after two attempts without an answer."""
     fqn, store = world.store()

@@ -31,12 +31,6 @@ VAULT = {
 NEW = "/integrations/new/secret-store/hashicorp/vault"
 
 
-@pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
 def path_of(world: World, fqn: str) -> str:
     (row,) = world.rows(Integration, Integration.fqn == fqn, Integration.deleted_at.is_(None))
     return f"/integrations/{row.id}"

@@ -26,12 +26,6 @@ READER = {
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def role(world: World) -> str:
     """The path of a role that nobody holds."""
     return f"/roles/{put_role(world.runtime, world.admin, READER).row.id}"

@@ -20,12 +20,6 @@ VALUE = "s3cret <value> & more"
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def group(world: World) -> SecretGroup:
     """A group with one key."""
     made = put_secret_group(world.runtime, world.admin, {"name": "shared-keys"}).row

@@ -20,12 +20,6 @@ PATH = "/settings/security"
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def bob(visitors: Visitors) -> Person:
     """Somebody whose token has no end."""
     return visitors.member()

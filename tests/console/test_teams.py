@@ -14,12 +14,6 @@ from tests.support.world import LIMITS, World
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def team(world: World, visitors: Visitors) -> str:
     """The path of a team that bob manages, with cem in it."""
     for email in ("bob@example.com", "cem@example.com"):

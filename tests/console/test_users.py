@@ -18,12 +18,6 @@ from tests.support.world import LIMITS, World
 
 
 @pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    """A tenant's admin."""
-    return visitors.by_http(visitors.admin())
-
-
-@pytest.fixture
 def bob(visitors: Visitors) -> Person:
     """Somebody with a token named laptop."""
     return visitors.member()
