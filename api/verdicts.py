@@ -29,8 +29,9 @@ WORDS = {
     Reason.UNKNOWN_KEY: "The issuer has no such key as this token names.",
     Reason.WRONG_SIGNATURE: "The signature of this token is not its issuer's.",
     Reason.NOT_YET_VALID: "This token is not valid yet.",
-    Reason.REFUSED_CLAIMS: "The claims of this token do not meet the provider's conditions.",
-    Reason.UNMAPPED: "No account is mapped to whom this token names.",
+    Reason.REFUSED_CLAIMS: "The claims of this token do not meet the conditions for it.",
+    Reason.UNMAPPED: "Nobody here is whom this token names.",
+    Reason.AMBIGUOUS: "This token names several accounts: exchange it for a token of one.",
 }
 _FORWARDED = (
     b"x-keyturn-tenant",

@@ -10,6 +10,7 @@ from cli import (
     audit,
     channels,
     exec_command,
+    identity_providers,
     operate,
     planning,
     run,
@@ -37,6 +38,7 @@ app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(channels.app, name="channels")
+app.add_typer(identity_providers.app, name="identity-providers")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(signing_keys.app, name="signing-keys")

@@ -7,6 +7,7 @@ bearer of their own; then the client's code opens one session, once.
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -83,9 +84,9 @@ def approve_login(runtime: Runtime, actor: Actor, user_code: str) -> None:
             raise InvalidInput("userCode", _ENDED)
         if login.user_id is not None:
             return
-        own = own_session(session, actor)
+        made_with = _made_with(session, actor)
         login.user_id = actor.id
-        login.personal_access_token_id = own.personal_access_token_id if own else actor.token_id
+        login.personal_access_token_id = made_with
         login.approved_at = outbox.now
         outbox.audit(
             actor,
@@ -144,6 +145,13 @@ def finish_login(
         return token
 
     return runtime.change(use_case)
+
+
+def _made_with(session: Session, actor: Actor) -> UUID | None:
+    """The personal access token that the actor calls with, or logged in with."""
+    if own := own_session(session, actor):
+        return own.personal_access_token_id
+    return actor.token_id if actor.with_personal_token else None
 
 
 def _tenant(session: Session, name: str) -> Tenant:

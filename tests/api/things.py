@@ -32,6 +32,7 @@ from services.accounts import put_account
 from services.integrations import apply_provider_account
 from services.secret_groups import create_secret_group
 from tests.api.calls import NOWHERE
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World
 
 _numbers = count(1)
@@ -267,6 +268,12 @@ def _provider_account(things: Things) -> dict[str, str]:
     }
 
 
+def _identity_provider(things: Things) -> dict[str, str]:
+    name = f"idp-{next(_numbers)}"
+    made = trust_unseen(things.world, name, by=things.operator)
+    return {"provider_id": str(made.row.id), "provider_name": name}
+
+
 def _device_login(things: Things) -> dict[str, str]:
     now = things.world.runtime.now()
     code = mint(TokenKind.DEVICE)
@@ -297,6 +304,7 @@ _KINDS: dict[Callable[[Things], dict[str, str]], tuple[str, ...]] = {
         "integration_id",
         "integration_fqn",
     ),
+    _identity_provider: ("provider_id", "provider_name"),
     _device_login: ("user_code", "device_code"),
 }
 MAKERS = {name: maker for maker, names in _KINDS.items() for name in names}
