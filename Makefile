@@ -30,10 +30,15 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 	.venv/tfy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tfy.txt
 	@touch $@
 
+# A real OpenID provider, for its tests alone; where there is no npm they are skipped.
+.venv/.oidc: .venv/bin/python tests/oidc/package.json tests/oidc/package-lock.json
+	@mkdir -p .venv/oidc && cp tests/oidc/package.json tests/oidc/package-lock.json .venv/oidc/
+	@if command -v npm >/dev/null; then cd .venv/oidc && npm ci --silent --no-audit --no-fund && touch ../.oidc; else echo 'npm is not here: the tests against a real OpenID provider will be skipped'; fi
+
 run: install ## start Keyturn with a demo: one account, turned every 60 s
 	$(BIN)/keyturn up --demo
 
-test: .venv/.dev .venv/.tfy ## the whole test suite, on all cores
+test: .venv/.dev .venv/.tfy .venv/.oidc ## the whole test suite, on all cores
 	$(BIN)/pytest --numprocesses auto
 
 check: .venv/.dev ## the gates: style, types, layers, migrations
@@ -55,7 +60,8 @@ format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## resolve the lock files anew (needs uv)
+lock: ## resolve the lock files anew (needs uv, and npm)
+	cd tests/oidc && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --group dev pyproject.toml --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 	printf 'truefoundry==0.17.5\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/tfy.txt
