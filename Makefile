@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test check bench picture samples lock format clean
+# How long `make fuzz` tries each target, in seconds.
+SECONDS ?= 20
+
+.PHONY: help install run test check fuzz bench picture samples lock format clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +50,13 @@ check: .venv/.dev ## the gates: style, types, layers, migrations
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.venv/.fuzz: .venv/.dev requirements/fuzz.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+fuzz: .venv/.fuzz ## atheris over whatever reads a stranger's bytes; SECONDS=20 for each
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
 bench: .venv/.dev ## measure against limits in the same run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
 
@@ -65,6 +75,7 @@ lock: ## resolve the lock files anew (needs uv, and npm)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --group dev pyproject.toml --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 	printf 'truefoundry==0.17.5\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/tfy.txt
+	printf "atheris<3.1; python_version < '3.12'\natheris>=3.1; python_version >= '3.12'\n" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/fuzz.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --constraints requirements/dev.txt - --output-file requirements/build.txt
 
 clean: ## remove what was built

@@ -95,7 +95,7 @@ async def token(request: Request, runtime: TheRuntime) -> JSONResponse:
     Nothing else is taken: no client logs in, and no refresh token is given.
     """
     try:
-        given = _read(await _body(request))
+        given = read_form(await _body(request))
         made = await run_in_threadpool(_exchange, request, runtime, given)
     except Refused as refused:
         return JSONResponse(refused.body, HTTPStatus.BAD_REQUEST, _NO_STORE)
@@ -136,8 +136,8 @@ async def _body(request: Request) -> bytes:
     return body
 
 
-def _read(body: bytes) -> dict[str, str]:
-    """The form's fields, each given once; what is not known is ignored, as RFC 6749 demands."""
+def read_form(body: bytes) -> dict[str, str]:
+    """The fields of the form, each given once; unknown ones are ignored, as RFC 6749 demands."""
     given: dict[str, str] = {}
     for name, value in parse_qsl(body.decode("latin-1"), keep_blank_values=True):
         if given.get(name):

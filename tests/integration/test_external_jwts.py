@@ -7,15 +7,31 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.actors import Actor
 from core.errors import Conflict
 from services.bootstrap import ensure_tenant
 from services.identity_providers import put_identity_provider
+from services.verdicts import Reason
 from tests.support.identity import SUBJECT, Identity, trusted
 from tests.support.issuer import AUDIENCE, SigningPair, encoded, segments
 from tests.support.persons import person
 from tests.support.world import LIMITS, World, new_world
+
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from([AUDIENCE, SUBJECT])
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
 
 
 @pytest.fixture
@@ -220,6 +236,22 @@ def test_what_is_not_a_jwt_of_the_issuer_is_refused(
     standing: Identity, made: Callable[[Identity], str], reason: str
 ):
     assert standing.whose(made(standing)) == reason
+
+
+@settings(max_examples=150, deadline=None)
+@given(claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "iat"]), ANY))
+def test_whatever_else_the_issuer_signs_is_refused(standing: Identity, claims: dict[str, Any]):
+    issuer = standing.issuer
+
+    whose = standing.whose(issuer.keys[-1].sign({**issuer.claims(), **claims}))
+
+    if whose == "ci-bot":
+        assert claims.get("iss", issuer.url) == issuer.url
+        assert SUBJECT in claims.get("sub", SUBJECT)
+        assert AUDIENCE in claims.get("aud", AUDIENCE)
+        assert claims.get("exp", issuer.claims()["exp"]) > issuer.now.timestamp()
+    else:
+        assert whose in set(Reason)
 
 
 def test_the_providers_conditions_hold_for_every_jwt(identity: Identity, account):
