@@ -9,7 +9,7 @@ from pathlib import Path
 
 import atheris
 
-_IS_ONE = len(sys.argv) > 2  # noqa: PLR2004 - a target and its seconds
+_IS_ONE = len(sys.argv) > 2
 _WATCHED = ["api", "core", "jwt"]
 
 with atheris.instrument_imports(include=_WATCHED) if _IS_ONE else nullcontext():
