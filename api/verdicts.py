@@ -11,7 +11,7 @@ from api import errors
 from api.shapes import moment
 from core.actors import ActorKind
 from services.verification import Reason, Rejected, Verified
-from services.verifier import Answer
+from services.verifier import Answer, Held
 
 Ready = tuple[list[tuple[bytes, bytes]], bytes]
 
@@ -54,6 +54,19 @@ def told(answer: Answer, allowed: bool) -> Ready:
     if ready is None:
         ready = _keep(answer, key, _as_json(_whose(_good(answer)), allowed=allowed))
     return ready
+
+
+def told_with_roles(answer: Answer, held: Held, allowed: bool) -> Ready:
+    """The same, with every role that its bearer holds at this moment, by teams and bindings too."""
+    roles = [
+        {
+            "role": grant.role.id,
+            "resourceType": grant.resource_type,
+            "resourceFqn": grant.resource_fqn,
+        }
+        for grant in held.permits.grants
+    ]
+    return _as_json(_whose(_good(answer)) | {"roles": roles}, allowed=allowed)
 
 
 def passed(answer: Answer, _allowed: bool) -> Ready:

@@ -20,7 +20,7 @@ from models import DeviceLogin, PersonalAccessToken, Tenant, User
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
-from services.sessions import open_session, own_session
+from services.sessions import audit_login, open_session, own_session
 
 LENGTH = timedelta(minutes=10)
 MOST_OPEN = 1_000  # in one tenant: anybody may begin a login
@@ -127,21 +127,8 @@ def finish_login(
             raise InvalidInput("deviceCode", _ENDED)
         token = open_session(session, user, outbox.now, tenant.session_length, made_with)
         session.delete(login)
-        outbox.audit(
-            Actor(
-                tenant_id=tenant.id,
-                kind=ActorKind.USER,
-                name=user.email,
-                id=user.id,
-                address=address,
-                request_id=request_id,
-            ),
-            "session.opened",
-            subject_type="user",
-            subject_id=user.id,
-            subject_name=user.email,
-            detail={"by": "device login"},
-        )
+        detail = {"by": "device login"}
+        audit_login(outbox, user, detail, address=address, request_id=request_id)
         return token
 
     return runtime.change(use_case)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -34,16 +35,7 @@ def whom(session: Session, found: Examined, said: jwts.Unverified, now: datetime
         return found.refused(*(account.id for _, account in rows))
     _, account = entry
     until = min(filter(None, (ends_at(said), account.expires_at)))
-    verified = Verified(
-        tenant_id=provider.tenant_id,
-        tenant=provider.tenant,
-        kind=ActorKind.VIRTUAL_ACCOUNT,
-        subject_id=account.id,
-        subject=account.name,
-        token_id=account.id,
-        valid_until=until,
-    )
-    return Found(verified, (account.id, provider.id, provider.tenant_id), until)
+    return _is(provider, ActorKind.VIRTUAL_ACCOUNT, account.id, account.name, until)
 
 
 def entry_for(
@@ -138,17 +130,20 @@ def _person(session: Session, found: Examined, said: jwts.Unverified) -> Found:
         return found.refused()
     if not found.check("person", user.active, f"user:{user.email}", Reason.INACTIVE):
         return found.refused(user.id)
-    until = ends_at(said)
+    return _is(provider, ActorKind.USER, user.id, user.email, ends_at(said))
+
+
+def _is(provider: Trusted, kind: ActorKind, own_id: UUID, name: str, until: datetime) -> Found:
     verified = Verified(
         tenant_id=provider.tenant_id,
         tenant=provider.tenant,
-        kind=ActorKind.USER,
-        subject_id=user.id,
-        subject=user.email,
-        token_id=user.id,
+        kind=kind,
+        subject_id=own_id,
+        subject=name,
+        token_id=own_id,
         valid_until=until,
     )
-    return Found(verified, (user.id, provider.id, provider.tenant_id), until)
+    return Found(verified, (own_id, provider.id, provider.tenant_id), until)
 
 
 def person_of(session: Session, found: Examined, claims: Mapping[str, Any]) -> User | None:

@@ -15,7 +15,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import jwts
-from core.actors import Actor, ActorKind
 from core.errors import InvalidInput, NotFound, Unready
 from core.ids import new_id
 from core.tokens import Token, TokenKind, mint, recognise
@@ -27,7 +26,7 @@ from services.oidc_client import Login, made_of
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
-from services.sessions import open_session
+from services.sessions import audit_login, open_session
 from services.trusted_providers import Trusted
 from services.verdicts import Reason, Rejected
 
@@ -135,21 +134,8 @@ def finish_sign_in(
             return Rejected(Reason.UNMAPPED if user is None else Reason.INACTIVE)
         tenant = session.get_one(Tenant, user.tenant_id)
         token = open_session(session, user, outbox.now, tenant.session_length)
-        outbox.audit(
-            Actor(
-                tenant_id=tenant.id,
-                kind=ActorKind.USER,
-                name=user.email,
-                id=user.id,
-                address=address,
-                request_id=request_id,
-            ),
-            "session.opened",
-            subject_type="user",
-            subject_id=user.id,
-            subject_name=user.email,
-            detail={"by": "single sign-on", "identity_provider": provider.name},
-        )
+        detail = {"by": "single sign-on", "identity_provider": provider.name}
+        audit_login(outbox, user, detail, address=address, request_id=request_id)
         return token
 
     return runtime.change(use_case)
