@@ -11,7 +11,7 @@ from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core import jwts
@@ -149,14 +149,20 @@ def _trusted(runtime: Runtime, provider_id: UUID) -> Trusted:
 
 
 def _used(runtime: Runtime, state: str) -> tuple[Trusted, str]:
-    """The login of this state, which is gone from now on, whatever comes of it."""
+    """The login of this state, which is gone from now on, whatever comes of it.
+
+    One statement takes it, so that it is taken once.
+    """
 
     def use_case(session: Session, outbox: Outbox) -> tuple[UUID, str] | None:
-        row = session.scalar(select(SignIn).where(SignIn.hash == _hash(state)).with_for_update())
-        if row is None:
+        taken = session.execute(
+            delete(SignIn)
+            .where(SignIn.hash == _hash(state))
+            .returning(SignIn.provider_id, SignIn.redirect_uri, SignIn.expires_at)
+        ).one_or_none()
+        if taken is None or taken.expires_at <= outbox.now:
             return None
-        session.delete(row)
-        return (row.provider_id, row.redirect_uri) if row.expires_at > outbox.now else None
+        return taken.provider_id, taken.redirect_uri
 
     found = runtime.change(use_case)
     if found is None:

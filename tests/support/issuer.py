@@ -13,6 +13,8 @@ from tests.support.http_double import Answer, HttpDouble, Request
 AUDIENCE = "keyturn.example.com/acme"
 DISCOVERY = "/.well-known/openid-configuration"
 JWKS = "/jwks"
+TOKEN = "/token"
+USER = "/userinfo"
 
 
 class SigningPair:
@@ -48,7 +50,10 @@ class Issuer(HttpDouble):
 
     def answer(self, request: Request) -> Answer:
         if request.path == DISCOVERY:
-            return Answer.of({"issuer": self.url, "jwks_uri": f"{self.url}{JWKS}"})
+            places = {"jwks_uri": JWKS, "token_endpoint": TOKEN, "userinfo_endpoint": USER}
+            places |= {"authorization_endpoint": "/authorize?a=b"}
+            told = {name: f"{self.url}{path}" for name, path in places.items()}
+            return Answer.of({"issuer": self.url, **told})
         if request.path == JWKS:
             return Answer.of({"keys": [key.public for key in self.keys]})
         return self.refusal(404)
