@@ -36,7 +36,7 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 # A real OpenID provider, for its tests alone; where there is no npm they are skipped.
 .venv/.oidc: .venv/bin/python tests/oidc/package.json tests/oidc/package-lock.json
 	@mkdir -p .venv/oidc && cp tests/oidc/package.json tests/oidc/package-lock.json .venv/oidc/
-	@if command -v npm >/dev/null; then cd .venv/oidc && npm ci --silent --no-audit --no-fund && touch ../.oidc; else echo 'npm is not here: the tests against a real OpenID provider will be skipped'; fi
+	@if command -v npm >/dev/null && (cd .venv/oidc && npm ci --silent --no-audit --no-fund); then touch $@; else echo 'Without npm and its registry the tests against a real OpenID provider are skipped.'; fi
 
 run: install ## start Keyturn with a demo: one account, turned every 60 s
 	$(BIN)/keyturn up --demo
