@@ -11,6 +11,7 @@ from cli import (
     channels,
     deliveries,
     exec_command,
+    identity_providers,
     operate,
     planning,
     run,
@@ -39,6 +40,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(channels.app, name="channels")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(identity_providers.app, name="identity-providers")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(signing_keys.app, name="signing-keys")

@@ -21,7 +21,7 @@ from models.deliveries import (
     Event,
     Priority,
 )
-from models.identity_providers import Audience, IdentityProvider
+from models.identity_providers import Audience, IdentityProvider, SignIn
 from models.integrations import (
     Bucket,
     Integration,
@@ -81,6 +81,7 @@ __all__ = [
     "Secret",
     "SecretGroup",
     "SecretVersion",
+    "SignIn",
     "SigningKey",
     "SubjectKind",
     "Target",

@@ -13,6 +13,7 @@ from services.account_life import delete_account
 from services.account_views import find_account
 from services.accounts import put_account
 from services.bindings import delete_binding_by_name, put_binding
+from services.identity_providers import delete_identity_provider_by_name, put_identity_provider
 from services.integration_removal import delete_provider_account
 from services.integrations import apply_provider_account
 from services.outbox import Outbox
@@ -65,6 +66,9 @@ KINDS: dict[str, _Kind] = {
     "role": _Kind(put_role, _by_name(delete_role_by_name), _now),
     "provider-account": _Kind(
         apply_provider_account, delete_provider_account, lambda made: made.account.manifest
+    ),
+    "identity-provider": _Kind(
+        put_identity_provider, _by_name(delete_identity_provider_by_name), _now
     ),
     "secret-group": _Kind(put_secret_group, _by_name(delete_secret_group_by_name), _now),
     "virtual-account": _Kind(

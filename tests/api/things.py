@@ -34,6 +34,7 @@ from services.integrations import apply_provider_account
 from services.secret_groups import create_secret_group
 from services.tokens import rotate_account
 from tests.api.calls import NOWHERE
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World
 
 _numbers = count(1)
@@ -284,6 +285,12 @@ def _delivery(things: Things) -> dict[str, str]:
         return {"delivery_id": str(found)}
 
 
+def _identity_provider(things: Things) -> dict[str, str]:
+    name = f"idp-{next(_numbers)}"
+    made = trust_unseen(things.world, name, by=things.operator)
+    return {"provider_id": str(made.row.id), "provider_name": name}
+
+
 def _device_login(things: Things) -> dict[str, str]:
     now = things.world.runtime.now()
     code = mint(TokenKind.DEVICE)
@@ -315,6 +322,7 @@ _KINDS: dict[Callable[[Things], dict[str, str]], tuple[str, ...]] = {
         "integration_fqn",
     ),
     _delivery: ("delivery_id",),
+    _identity_provider: ("provider_id", "provider_name"),
     _device_login: ("user_code", "device_code"),
 }
 MAKERS = {name: maker for maker, names in _KINDS.items() for name in names}

@@ -7,16 +7,16 @@ def test_the_schema_is_made_once_and_then_is_up_to_date(bare: Keyturn):
     first = bare.said("migrate")
     second = bare.said("migrate")
 
-    assert first == "Migrated the schema from nothing to 0005.\n"
-    assert second == "The schema is up to date (0005).\n"
+    assert first == "Migrated the schema from nothing to 0007.\n"
+    assert second == "The schema is up to date (0007).\n"
 
 
 def test_json_says_from_which_schema_to_which(bare: Keyturn):
     first = bare.json("migrate")
     second = bare.json("migrate")
 
-    assert first == {"before": None, "after": "0005"}
-    assert second == {"before": "0005", "after": "0005"}
+    assert first == {"before": None, "after": "0007"}
+    assert second == {"before": "0007", "after": "0007"}
 
 
 def test_migrating_again_leaves_the_installation_as_it_is(keyturn: Keyturn, world: World):
