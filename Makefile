@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install run test check bench picture samples console lock format clean
+# How long `make fuzz` tries each target, in seconds.
+SECONDS ?= 20
+
+.PHONY: help install run test check fuzz bench picture samples console lock format clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,10 +33,15 @@ install: .venv/.runtime ## make .venv and install Keyturn from the lock
 	.venv/tfy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tfy.txt
 	@touch $@
 
+# A real OpenID provider, for its tests alone; where there is no npm they are skipped.
+.venv/.oidc: .venv/bin/python tests/oidc/package.json tests/oidc/package-lock.json
+	@mkdir -p .venv/oidc && cp tests/oidc/package.json tests/oidc/package-lock.json .venv/oidc/
+	@if command -v npm >/dev/null && (cd .venv/oidc && npm ci --silent --no-audit --no-fund); then touch $@; else echo 'Without npm and its registry the tests against a real OpenID provider are skipped.'; fi
+
 run: install ## start Keyturn with a demo: one account, turned every 60 s
 	$(BIN)/keyturn up --demo
 
-test: .venv/.dev .venv/.tfy ## the whole test suite, on all cores
+test: .venv/.dev .venv/.tfy .venv/.oidc ## the whole test suite, on all cores
 	$(BIN)/pytest --numprocesses auto
 
 check: .venv/.dev ## the gates: style, types, layers, migrations
@@ -41,6 +49,13 @@ check: .venv/.dev ## the gates: style, types, layers, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.venv/.fuzz: .venv/.dev requirements/fuzz.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+fuzz: .venv/.fuzz ## atheris over whatever reads a stranger's bytes; SECONDS=20 for each
+	$(BIN)/python -m tests.fuzz $(SECONDS)
 
 bench: .venv/.dev ## measure against limits in the same run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks
@@ -55,10 +70,12 @@ format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## resolve the lock files anew (needs uv)
+lock: ## resolve the lock files anew (needs uv, and npm)
+	cd tests/oidc && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --group dev pyproject.toml --output-file requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-package keyturn-client --extra all --constraints requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 	printf 'truefoundry==0.17.5\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/tfy.txt
+	printf "atheris<3.1; python_version < '3.12'\natheris>=3.1; python_version >= '3.12'\n" | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' - --output-file requirements/fuzz.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --constraints requirements/dev.txt - --output-file requirements/build.txt
 
 clean: ## remove what was built

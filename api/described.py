@@ -14,12 +14,14 @@ carries `X-Request-Id`; the log has the same id.
 TAGS = [
     {"name": name, "description": sentence}
     for name, sentence in {
+        "activity": "What has happened, and what was sent because of it.",
         "audit": "Who did what to what, in a chain that shows whether it was changed.",
         "health": "What load balancers ask.",
         "JWTs": "What offline verifiers read: published keys, and tokens that ended early.",
+        "identity providers": "Whose JWTs the tenant takes beside its own tokens.",
         "integrations": "Secret stores and notification channels, and whether they answer.",
         "leaks": "Reports of tokens that were found where they should not be.",
-        "login": "Logging in at a client without a browser, and logging out.",
+        "login": "Logging in without a browser, by another's token, and logging out.",
         "manifests": "Anything that a manifest describes: created, updated or deleted.",
         "personal access tokens": "People's own keys, which may do what their owners may.",
         "roles": "Roles of the tenant's own, and who holds what by a manifest.",

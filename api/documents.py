@@ -17,7 +17,10 @@ from fastapi.staticfiles import StaticFiles
 from api.described import EXAMPLES, MORE, REFUSALS, Refusal
 
 _ASSETS = "/docs/assets"
-_ASKS = {"POST /api/v1/introspect"}  # changes nothing
+# Changes nothing.
+_ASKS = {"POST /api/v1/introspect", "POST /api/v1/identity-providers/explain"}
+# Is refused as OAuth says it, and has said so itself.
+_OAUTH = {"POST /api/v1/oauth2/token"}
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _METHODS = {"get", "put", "post", "patch", "delete"}
 _ERROR = {
@@ -101,7 +104,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
 def _complete(call: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
-    for status in {*_refusals(call, operation), *MORE.get(call, ())}:
+    refusals = () if call in _OAUTH else _refusals(call, operation)
+    for status in {*refusals, *MORE.get(call, ())}:
         name = next(name for name, one in REFUSALS.items() if one.status == status)
         responses.setdefault(str(int(status)), {"$ref": f"#/components/responses/{name}"})
     operation["responses"] = dict(sorted(responses.items()))

@@ -14,7 +14,7 @@ from api import verdicts
 from api.credentials import Headers, LookUps, bearer_of, bearer_or_key_of
 from api.errors import as_response
 from api.introspection import Introspection
-from api.questions import Question, question_of
+from api.questions import Question, asks_for_roles, question_of
 from api.request_ids import RequestIds, name_client, request_id_of
 from api.verdicts import Ready
 from core.errors import InvalidInput, KeyturnError
@@ -101,6 +101,8 @@ class Lane:
             return 200, self._show(answer, False)
         try:
             question = _question(scope)
+            if self._asks_for_roles(scope):
+                return None
         except InvalidInput:
             return None
         if question is not None:
@@ -117,7 +119,7 @@ class Lane:
         await response(scope, receive, send)
 
     async def _respond(self, scope: Scope) -> Response:
-        question = _question(scope)
+        question, with_roles = _question(scope), self._asks_for_roles(scope)
         answer = await self._look_ups.find(scope, self._read(scope["headers"]))
         if isinstance(answer, Rejected):
             return verdicts.refused(answer)
@@ -129,9 +131,16 @@ class Lane:
                 return verdicts.forbidden(question.action_for(scope["headers"]), question.fqn)
         self._count(scope, answer.verdict, _said(scope["headers"])[1])
         headers, body = self._show(answer, question is not None)
+        if with_roles:
+            held = await self._verifier.find_permits(answer.verdict)
+            headers, body = verdicts.told_with_roles(answer, held, question is not None)
         response = Response(body)
         response.raw_headers = list(headers)
         return response
+
+    def _asks_for_roles(self, scope: Scope) -> bool:
+        """Headers have no room for them: forward-auth tells none."""
+        return self._surface == "verify" and asks_for_roles(scope["query_string"])
 
     def _count(self, scope: Scope, verified: Verified, user_agent: str) -> None:
         client = scope.get("client")

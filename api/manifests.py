@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict
 
-from api import access_shapes, secret_shapes, shapes
+from api import access_shapes, identity_shapes, secret_shapes, shapes
 from api.callers import Caller, TheRuntime
 from core.spelling import answered
 from services.manifests import Applied, apply_manifest, delete_manifest
@@ -18,6 +18,7 @@ _SHAPES: dict[str, Callable[[Runtime, Any], dict[str, Any]]] = {
     "team": lambda _, made: access_shapes.team(made.view),
     "role": lambda _, made: access_shapes.role(made.view),
     "provider-account": lambda _, made: shapes.provider_account(made),
+    "identity-provider": lambda _, made: identity_shapes.identity_provider(made.view),
     "secret-group": lambda _, made: secret_shapes.secret_group(made.view),
     "virtual-account": lambda runtime, made: shapes.virtual_account(made.view, runtime.now()),
     "role-binding": lambda _, made: access_shapes.role_binding(made.row),
@@ -76,7 +77,7 @@ def dependency_tree(_body: Tree, _actor: Caller) -> None:
 
 def _existing(applied: Applied) -> dict[str, Any] | None:
     """What was there before, as far as the SDK can read it."""
-    if applied.existing is None:
+    if applied.existing is None or applied.kind == "identity-provider":  # a type of our own
         return None
     if applied.kind == "provider-account":
         return shapes.existing_provider_account(applied.existing)

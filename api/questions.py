@@ -53,6 +53,19 @@ def question_of(query: bytes) -> Question | None:
     return Question(given["resource_type"], given["resource_fqn"], *_doing(given))
 
 
+@lru_cache(maxsize=1_024)
+def asks_for_roles(query: bytes) -> bool:
+    """Whether the bearer's roles are asked for too; InvalidInput for another `include`."""
+    given = [
+        value
+        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        if name == "include"
+    ]
+    if given and given != ["roles"]:
+        raise InvalidInput("include", "give roles, once")
+    return bool(given)
+
+
 def _doing(given: dict[str, str]) -> tuple[str | None, bytes | None]:
     if "action" not in given and "method_from" in given:
         header = _METHODS_FROM.get(given["method_from"])

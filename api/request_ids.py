@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -78,7 +78,7 @@ class RequestIds:
 def request_id_of(given: str) -> str:
     """The caller's own id of the request, if it is fit for the log; else a new one."""
     is_fit = _ALLOWED.fullmatch(given) and given == without_tokens(given)
-    return given if is_fit else uuid4().hex
+    return given if is_fit else token_hex(16)
 
 
 def name_client(scope: Scope, proxies: Sequence[Network]) -> bool:

@@ -11,7 +11,7 @@ from api import errors
 from api.shapes import moment
 from core.actors import ActorKind
 from services.verification import Reason, Rejected, Verified
-from services.verifier import Answer
+from services.verifier import Answer, Held
 
 Ready = tuple[list[tuple[bytes, bytes]], bytes]
 
@@ -29,8 +29,9 @@ WORDS = {
     Reason.UNKNOWN_KEY: "The issuer has no such key as this token names.",
     Reason.WRONG_SIGNATURE: "The signature of this token is not its issuer's.",
     Reason.NOT_YET_VALID: "This token is not valid yet.",
-    Reason.REFUSED_CLAIMS: "The claims of this token do not meet the provider's conditions.",
-    Reason.UNMAPPED: "No account is mapped to whom this token names.",
+    Reason.REFUSED_CLAIMS: "The claims of this token do not meet the conditions for it.",
+    Reason.UNMAPPED: "Nobody here is whom this token names.",
+    Reason.AMBIGUOUS: "This token names several accounts: exchange it for a token of one.",
 }
 _FORWARDED = (
     b"x-keyturn-tenant",
@@ -53,6 +54,19 @@ def told(answer: Answer, allowed: bool) -> Ready:
     if ready is None:
         ready = _keep(answer, key, _as_json(_whose(_good(answer)), allowed=allowed))
     return ready
+
+
+def told_with_roles(answer: Answer, held: Held, allowed: bool) -> Ready:
+    """The same, with every role that its bearer holds at this moment, by teams and bindings too."""
+    roles = [
+        {
+            "role": grant.role.id,
+            "resourceType": grant.resource_type,
+            "resourceFqn": grant.resource_fqn,
+        }
+        for grant in held.permits.grants
+    ]
+    return _as_json(_whose(_good(answer)) | {"roles": roles}, allowed=allowed)
 
 
 def passed(answer: Answer, _allowed: bool) -> Ready:

@@ -43,6 +43,7 @@ _QUESTION: dict[str, Any] = {
             "resource_type": "The type of what is to be done to.",
             "resource_fqn": "Its FQN.",
             "action": "What is to be done, as `<resource type>:<verb>`; all three or none.",
+            "include": "`roles`: every role that the bearer holds, too; of verify alone.",
         }.items()
     ]
 }

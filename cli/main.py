@@ -9,7 +9,9 @@ from cli import (
     accounts,
     audit,
     channels,
+    deliveries,
     exec_command,
+    identity_providers,
     operate,
     planning,
     run,
@@ -37,6 +39,8 @@ app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(channels.app, name="channels")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(identity_providers.app, name="identity-providers")
 app.add_typer(operate.lanes, name="lanes")
 app.add_typer(operate.keys, name="keys")
 app.add_typer(signing_keys.app, name="signing-keys")

@@ -196,20 +196,13 @@ def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
     import uvicorn  # noqa: PLC0415 - a worker needs none of these 15 MB
 
     from api.app import create_app  # noqa: PLC0415
+    from api.serving import configured  # noqa: PLC0415
     from console.app import create_console  # noqa: PLC0415
 
     logins = FailedLogins(runtime)
     console = create_console(runtime, logins)
     app = create_app(runtime, logins=logins, beyond=console)
-    config = uvicorn.Config(
-        app,
-        ws="none",  # what a gateway asks about a WebSocket is an ordinary call
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # whom to believe is a setting of ours
-        timeout_graceful_shutdown=5,
-    )
+    config = configured(app, timeout_graceful_shutdown=5)
     # uvicorn handles the signals itself and raises them again at its end
     server = uvicorn.Server(config)
     uses = UseCounter(runtime, pulse.id)

@@ -29,6 +29,10 @@ class Form:
         values = self._fields.get(name, ())
         return values[0] if values else ""
 
+    def all(self, name: str) -> list[str]:
+        """Every value under this name, in order, without space around them."""
+        return [value.strip() for value in self._fields.get(name, ())]
+
     def flag(self, name: str) -> bool:
         """Whether a box is ticked."""
         return name in self._fields

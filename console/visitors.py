@@ -18,6 +18,7 @@ from console.forms import Sent
 from console.parts import address_of, parts_of, request_id_of
 from core.actors import Actor
 from core.errors import Unauthenticated
+from core.roles import NOTHING
 from core.tokens import Token
 from services.verification import Verified, actor_of
 
@@ -40,6 +41,11 @@ class Visit:
     @property
     def tenant(self) -> str:
         return self.verified.tenant if self.verified else ""
+
+    def may_somewhere(self, action: str) -> bool:
+        """Whether the person may do this to anything at all."""
+        permits = self.actor.permits if self.actor else NOTHING
+        return permits.allow_everywhere(action) or any(permits.scope(action))
 
     def may_everywhere(self, action: str) -> bool:
         """Whether the person may do this in the whole tenant."""

@@ -6,7 +6,6 @@ What cannot be read is None, and a signature that does not fit is False: neither
 import base64
 import binascii
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +13,11 @@ from typing import Any, cast
 
 import jwt
 
+from core.fields import UNTEXT
 from core.jwks import VerificationKey
 
 _DEEPEST = 16
+_NOT_TAKEN = frozenset({"crit", "b64", "jwk", "jku", "x5u", "x5c"})
 _LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 
@@ -27,13 +28,14 @@ class Unverified:
     algorithm: str
     kid: str | None
     claims: Mapping[str, Any]
+    kind: Any = None
 
 
 def read(text: str) -> Unverified | None:
     """What the JWT says, its signature not looked at; None if it is none that is taken here.
 
-    Extensions that have to be understood (`crit`, `b64`), names given twice and numbers that are
-    none are not taken.
+    Extensions that have to be understood (`crit`, `b64`), keys brought along (`jwk` and its
+    like), names given twice and numbers that are none are not taken.
     """
     parts = text.split(".")
     if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
@@ -45,9 +47,9 @@ def read(text: str) -> Unverified | None:
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or not isinstance(kid, str | None):
         return None
-    if "crit" in header or "b64" in header:
+    if not _NOT_TAKEN.isdisjoint(header):
         return None
-    return Unverified(algorithm, kid, claims)
+    return Unverified(algorithm, kid, claims, header.get("typ"))
 
 
 def is_signed_with(text: str, key: VerificationKey, algorithm: str) -> bool:
@@ -71,7 +73,7 @@ def moment(value: Any) -> datetime | None:
     """A NumericDate as a moment; None if it is no such number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not (math.isfinite(value) and 0 <= value <= _LAST):
+    if not 0 <= value <= _LAST:  # so it is no infinity either
         return None
     return datetime.fromtimestamp(value, UTC)
 
@@ -84,7 +86,7 @@ def _object(part: str) -> dict[str, Any]:
     found = json.loads(
         decoded.decode(), object_pairs_hook=_without_repeats, parse_constant=_refused
     )
-    if not isinstance(found, dict) or _is_deeper(found, _DEEPEST):
+    if not isinstance(found, dict) or not _is_sound(found, _DEEPEST):
         raise ValueError
     return cast("dict[str, Any]", found)
 
@@ -100,8 +102,12 @@ def _refused(_constant: str) -> Any:
     raise ValueError
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def _is_sound(value: Any, levels: int) -> bool:
+    """Not deeper than that, and all of it text that can be kept and said."""
+    if isinstance(value, str):
+        return UNTEXT.search(value) is None
     if levels < 0:
-        return True
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_is_deeper(one, levels - 1) for one in below)
+        return False
+    if isinstance(value, dict):
+        return all(_is_sound(one, levels - 1) for pair in value.items() for one in pair)
+    return not isinstance(value, list) or all(_is_sound(one, levels - 1) for one in value)

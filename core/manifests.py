@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from core.claims import Condition
 from core.durations import Duration, write_duration
 from core.errors import InvalidInput
 from core.fields import Day, Name, Part, end_of
@@ -79,10 +80,33 @@ class OwnedBy(Part):
 
 
 class IdentityProviderMapping(Part):
-    """Whoever has this value as the subject of an identity provider's JWT is the account."""
+    """Whoever has this value as the subject of an identity provider's JWT is the account.
+
+    Only while the JWT meets the conditions. A value that ends with an asterisk stands for all
+    that begin so: such a JWT may be meant for several accounts, so it has to be exchanged for a
+    token of the one that is named.
+    """
 
     identity_provider: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     value: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _means_somebody(self) -> "IdentityProviderMapping":
+        if self.value == "*" and not self.conditions:
+            raise ValueError("a value of * is everybody: give conditions too")
+        return self
+
+    @property
+    def exact(self) -> str | None:
+        """The one value that is meant; None if there are several."""
+        return None if self.value.endswith("*") else self.value
+
+    def fits(self, subject: str) -> bool:
+        """Whether this value of the subject is meant."""
+        if self.exact is None:
+            return subject.startswith(self.value[:-1])
+        return subject == self.value
 
 
 class VirtualAccountManifest(Part):

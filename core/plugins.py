@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, JsonValue, SecretStr
 
 from core.clock import Clock, HostClock
 from core.dial import Dialer
@@ -20,6 +20,11 @@ from core.errors import Misconfigured, PluginNotInstalled, PluginUnknown
 from core.secret_store import SecretGroups
 
 MASK = "**********"
+
+# Beside a field whose text has several lines, in its schema: which kind of document it is.
+PEM: dict[str, JsonValue] = {"contentMediaType": "application/x-pem-file"}
+JSON: dict[str, JsonValue] = {"contentMediaType": "application/json"}
+YAML: dict[str, JsonValue] = {"contentMediaType": "application/yaml"}
 
 
 class Family(StrEnum):

@@ -164,6 +164,13 @@ class Settings(BaseSettings):
         ge=timedelta(hours=1),
         description="How long one key signs a tenant's JWTs before the next one takes over.",
     )
+    provider_keys_kept: Duration = Field(
+        default=timedelta(hours=24),
+        ge=timedelta(minutes=5),
+        le=timedelta(days=30),
+        description="How long the keys of an identity provider that does not answer are believed. "
+        "While it answers, they are fetched again every five minutes.",
+    )
     exchanged_token_life: Duration = Field(
         default=timedelta(hours=1),
         ge=timedelta(minutes=1),

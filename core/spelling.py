@@ -5,10 +5,10 @@ import re
 from typing import Any
 
 from core.errors import InvalidInput
+from core.fields import UNTEXT
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _FREE = {"headers", "tags"}  # what is below these keys is the user's own
-_UNTEXT = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text and UTF-8 cannot hold these
 _DEEPEST = 32
 # What the reference's `notification_target` may be; None: there is none.
 _REFERENCE_TARGETS = {None, "email", "slack-bot", "slack-webhook", "pagerduty", "ms-teams-webhook"}
@@ -27,7 +27,7 @@ def reference_spelling(given: dict[str, Any]) -> dict[str, Any]:
 def _check_storable(given: Any, path: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise InvalidInput(path, f"this is nested more than {_DEEPEST} levels deep")
-    if isinstance(given, str) and _UNTEXT.search(given):
+    if isinstance(given, str) and UNTEXT.search(given):
         raise InvalidInput(path, "this text has a NUL character or half a surrogate pair")
     if isinstance(given, float) and not math.isfinite(given):
         raise InvalidInput(path, "give a finite number")

@@ -45,6 +45,7 @@ class TokenKind(StrEnum):
     DEVICE = "dev"
     INVITATION = "inv"
     ACKNOWLEDGE = "ack"
+    SIGN_IN = "sso"
 
 
 _PREFIXES: dict[TokenKind, str] = {

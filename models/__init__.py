@@ -15,12 +15,13 @@ from models.changes import Change
 from models.deliveries import (
     OPEN,
     Action,
+    Attempt,
     Delivery,
     DeliveryState,
     Event,
     Priority,
 )
-from models.identity_providers import Audience, IdentityProvider
+from models.identity_providers import Audience, IdentityProvider, SignIn
 from models.integrations import (
     Bucket,
     Integration,
@@ -48,6 +49,7 @@ __all__ = [
     "OPEN",
     "AccountState",
     "Action",
+    "Attempt",
     "Audience",
     "AuditChain",
     "AuditRow",
@@ -80,6 +82,7 @@ __all__ = [
     "Secret",
     "SecretGroup",
     "SecretVersion",
+    "SignIn",
     "SigningKey",
     "SubjectKind",
     "Target",

@@ -79,18 +79,31 @@ class GrantRow(TopOfTenant, Base):
 
 
 class IdentityMapping(TopOfTenant, Base):
-    """Who calls with an identity provider's JWT that has this value as its subject."""
+    """One entry of an account's mapping: who calls with which JWTs of an identity provider.
+
+    `value` is the one subject that is meant, and belongs to one account; without it, whoever
+    shows a JWT names the account. `entry` is the manifest's: an entry that changes is another
+    one, and what was made by the one before dies with it.
+    """
 
     __tablename__ = "identity_mappings"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "provider_id"],
+            ["identity_providers.tenant_id", "identity_providers.id"],
+            name="fk_identity_mappings_provider",
+        ),
         UniqueConstraint(
             "tenant_id", "identity_provider", "value", name="uq_identity_mappings_value"
         ),
         one_of("subject_kind", SubjectKind),
         Index("ix_identity_mappings_subject", "subject_id", "tenant_id"),
+        Index("ix_identity_mappings_provider", "provider_id", "value"),
     )
 
     subject_kind: Mapped[SubjectKind] = mapped_column(Name(SubjectKind))
     subject_id: Mapped[UUID]
     identity_provider: Mapped[str] = mapped_column(String(100))
-    value: Mapped[str] = mapped_column(String(500))
+    value: Mapped[str | None] = mapped_column(String(500))
+    provider_id: Mapped[UUID | None]
+    entry: Mapped[dict[str, Any] | None]

@@ -160,6 +160,10 @@ class VirtualAccount(TopOfTenant, Base):
     def is_expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
 
+    def is_working(self, now: datetime) -> bool:
+        """Whether anything of it may work."""
+        return self.state is AccountState.ACTIVE and not self.is_expired(now)
+
     @property
     def turn_by(self) -> datetime | None:
         """When the key is turned at the latest; None if nothing presses."""

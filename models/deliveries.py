@@ -30,6 +30,14 @@ class Event(OfTenant, Base):
         one_of("type", EventType),
         Index("ix_events_at", "at"),
         Index("ix_events_tenant", "tenant_id", "at"),
+        # Few are worse than a note; whoever looks for them need not read the others.
+        Index(
+            "ix_events_severe",
+            "tenant_id",
+            "at",
+            postgresql_where=text("severity > 0"),
+            sqlite_where=text("severity > 0"),
+        ),
         Index("ix_events_account", "account_id", "at"),
     )
 
@@ -180,3 +188,26 @@ class Delivery(OfTenant, Base):
     timezone: Mapped[str | None] = mapped_column(String(64))
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     passed_on: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class Attempt(Base):
+    """A send that did not get through, and what was said about it; it goes with its delivery.
+
+    `claim` is the delivery's at that moment. Of each delivery the newest few are kept.
+    """
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "delivery_id"],
+            ["deliveries.tenant_id", "deliveries.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    delivery_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    claim: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    result: Mapped[str] = mapped_column(String(30))
+    error: Mapped[str | None] = mapped_column(String(500))

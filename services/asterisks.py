@@ -6,7 +6,7 @@ from typing import Any
 from core.errors import InvalidInput
 from core.plugins import MASK
 
-_ADDRESSES = {"ca_bundle", "host", "port"}
+_ADDRESSES = {"ca_bundle", "host", "issuer", "port"}
 
 
 def unmask(given: Any, before: Any, where: str = "") -> Any:

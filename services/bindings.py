@@ -25,12 +25,15 @@ from models import (
     VirtualAccount,
 )
 from services.collaborators import belongs_to_group, of_people
+from services.expecting import Expected, check_expected
 from services.granting import Subject, Wish, settle_grants, take
 from services.outbox import Outbox
 from services.permits import held_by
 from services.runtime import Runtime
-from services.scope import find_locked, mine
+from services.scope import find, find_locked, mine
 from services.user_life import an_admin_stays, lock_people
+
+_WHAT = "role binding"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,20 @@ def list_bindings(
         return list(page), total
 
 
+def get_binding(runtime: Runtime, actor: Actor, binding_id: str) -> RoleBinding:
+    """One role binding."""
+    actor.demand_everywhere("role-binding:read")
+    with runtime.database.reading() as session:
+        return _of_people(find(session, RoleBinding, actor.tenant_id, binding_id, _WHAT))
+
+
 def put_binding(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutBinding:
     """Creates the binding of this name or makes it agree with the manifest.
 
@@ -69,6 +84,7 @@ def put_binding(
 
     def use_case(session: Session, outbox: Outbox) -> PutBinding:
         tenant = lock_people(session, actor)
+        check_expected(expected, _named(session, actor, manifest.name))
         with an_admin_stays(session, tenant):
             return _put(session, outbox, actor, tenant, manifest, spelled)
 
@@ -85,10 +101,7 @@ def delete_binding(runtime: Runtime, actor: Actor, binding_id: str) -> None:
     """What it gave is held no more. Needs `role-binding:delete`, and all that is taken."""
 
     def with_id(session: Session) -> RoleBinding:
-        row = find_locked(session, RoleBinding, actor.tenant_id, binding_id, "role binding")
-        if belongs_to_group(row):
-            raise NotFound("role binding", binding_id)
-        return row
+        return _of_people(find_locked(session, RoleBinding, actor.tenant_id, binding_id, _WHAT))
 
     _delete(runtime, actor, with_id)
 
@@ -99,7 +112,7 @@ def delete_binding_by_name(runtime: Runtime, actor: Actor, name: str) -> None:
     def named(session: Session) -> RoleBinding:
         row = _named(session, actor, name)
         if row is None:
-            raise NotFound("role binding", name)
+            raise NotFound(_WHAT, name)
         return row
 
     _delete(runtime, actor, named)
@@ -156,6 +169,13 @@ def _delete(runtime: Runtime, actor: Actor, find: Callable[[Session], RoleBindin
         _audit(outbox, actor, "role-binding.deleted", row, {"manifest": row.manifest})
 
     runtime.change(use_case)
+
+
+def _of_people(row: RoleBinding) -> RoleBinding:
+    """The binding; NotFound for one of a secret group, which shows it as its own."""
+    if belongs_to_group(row):
+        raise NotFound(_WHAT, row.id)
+    return row
 
 
 def _named(session: Session, actor: Actor, name: str) -> RoleBinding | None:

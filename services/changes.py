@@ -18,6 +18,7 @@ from models import (
     CustomRole,
     GrantRow,
     IdentityMapping,
+    IdentityProvider,
     LoginSession,
     PersonalAccessToken,
     RoleBinding,
@@ -32,6 +33,8 @@ from models import (
 
 # A verifier keeps nothing this long (KEYTURN_VERIFY_TTL), and sees ends further away by itself.
 SOON = timedelta(seconds=30)
+# Stands for all identity providers: what no one of them takes, a new one may.
+PROVIDERS = UUID(int=0)
 
 Named = tuple[UUID, UUID]
 Rule = Callable[[Any, datetime], Iterator[UUID]]
@@ -94,7 +97,7 @@ def _login(row: LoginSession, now: datetime) -> Iterator[UUID]:
 
 def _account(row: VirtualAccount, now: datetime) -> Iterator[UUID]:
     moved = _has(row, "state")
-    if moved:
+    if moved or _ends(row, "expires_at", now):
         yield row.id
     if moved or _has(row, "team_id"):
         yield from _owner(row, now)
@@ -125,9 +128,21 @@ def _member(row: TeamMember, _now: datetime) -> Iterator[UUID]:
     yield row.user_id
 
 
-def _held(row: GrantRow | IdentityMapping, _now: datetime) -> Iterator[UUID]:
+def _held(row: GrantRow, _now: datetime) -> Iterator[UUID]:
     """What a team holds, each of its people holds."""
     yield row.tenant_id if row.subject_kind is SubjectKind.TEAM else row.subject_id
+
+
+def _mapping(row: IdentityMapping, _now: datetime) -> Iterator[UUID]:
+    """Also the provider, of whose JWTs some were nobody's so far."""
+    yield row.subject_id
+    if row.provider_id is not None:
+        yield row.provider_id
+
+
+def _provider(row: IdentityProvider, _now: datetime) -> Iterator[UUID]:
+    yield PROVIDERS
+    yield row.id
 
 
 def _itself(row: Any, _now: datetime) -> Iterator[UUID]:
@@ -141,7 +156,8 @@ def _whole_tenant(row: Any, _now: datetime) -> Iterator[UUID]:
 _NEW: dict[type[Base], Rule] = {
     TeamMember: _member,
     GrantRow: _held,
-    IdentityMapping: _held,
+    IdentityMapping: _mapping,
+    IdentityProvider: _provider,
     VirtualAccount: _owner,
 }
 _CHANGED: dict[type[Base], Rule] = {

@@ -7,6 +7,7 @@ bearer of their own; then the client's code opens one session, once.
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,7 +20,7 @@ from models import DeviceLogin, PersonalAccessToken, Tenant, User
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import mine
-from services.sessions import open_session, own_session
+from services.sessions import audit_login, open_session, own_session
 
 LENGTH = timedelta(minutes=10)
 MOST_OPEN = 1_000  # in one tenant: anybody may begin a login
@@ -83,9 +84,9 @@ def approve_login(runtime: Runtime, actor: Actor, user_code: str) -> None:
             raise InvalidInput("userCode", _ENDED)
         if login.user_id is not None:
             return
-        own = own_session(session, actor)
+        made_with = _made_with(session, actor)
         login.user_id = actor.id
-        login.personal_access_token_id = own.personal_access_token_id if own else actor.token_id
+        login.personal_access_token_id = made_with
         login.approved_at = outbox.now
         outbox.audit(
             actor,
@@ -126,24 +127,18 @@ def finish_login(
             raise InvalidInput("deviceCode", _ENDED)
         token = open_session(session, user, outbox.now, tenant.session_length, made_with)
         session.delete(login)
-        outbox.audit(
-            Actor(
-                tenant_id=tenant.id,
-                kind=ActorKind.USER,
-                name=user.email,
-                id=user.id,
-                address=address,
-                request_id=request_id,
-            ),
-            "session.opened",
-            subject_type="user",
-            subject_id=user.id,
-            subject_name=user.email,
-            detail={"by": "device login"},
-        )
+        detail = {"by": "device login"}
+        audit_login(outbox, user, detail, address=address, request_id=request_id)
         return token
 
     return runtime.change(use_case)
+
+
+def _made_with(session: Session, actor: Actor) -> UUID | None:
+    """The personal access token that the actor calls with, or logged in with."""
+    if own := own_session(session, actor):
+        return own.personal_access_token_id
+    return actor.token_id if actor.with_personal_token else None
 
 
 def _tenant(session: Session, name: str) -> Tenant:

@@ -19,6 +19,8 @@ from services.verification import Reason, Rejected, Verified, verify
 
 _PERIOD = 60.0  # seconds
 _KEYS = 20_000
+# What was never good, anywhere.
+_GUESSED = {Reason.UNKNOWN, Reason.UNKNOWN_KEY, Reason.WRONG_SIGNATURE}
 
 
 class FailedLogins:
@@ -64,14 +66,21 @@ class FailedLogins:
     @contextmanager
     def attempt(self, address: str | None) -> Iterator[None]:
         """A login by something else than a bearer token: one that is refused counts as failed."""
-        customer = as_one(address) if address else None
-        self._admit(customer, None)
+        self.admit_from(address)
         try:
             yield
         except (InvalidInput, Unauthenticated):
-            if customer:
-                self._by_address.count(customer, self._runtime.clock.elapsed())
+            self.refused(address)
             raise
+
+    def admit_from(self, address: str | None) -> None:
+        """Throttled where too many logins from there have failed."""
+        self._admit(as_one(address) if address else None, None)
+
+    def refused(self, address: str | None) -> None:
+        """A login from there has failed."""
+        if address:
+            self._by_address.count(as_one(address), self._runtime.clock.elapsed())
 
     def begin(self, address: str | None) -> None:
         """A login that anybody may begin: Throttled where too many from there were begun."""
@@ -102,7 +111,7 @@ class FailedLogins:
             return
         self._good.forget(token.hash)
         now = self._runtime.clock.elapsed()
-        if customer and answer.reason is Reason.UNKNOWN:
+        if customer and answer.reason in _GUESSED:
             self._by_address.count(customer, now)
         if prefix:
             self._by_prefix.count(prefix, now)

@@ -1,6 +1,6 @@
 """What people and teams hold: roles on resources, their own and by bindings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from core.actors import Actor
 from core.roles import TEAM_MANAGER, TEAM_MEMBER, TENANT_MEMBER
-from models import GrantRow, SubjectKind, Team, TeamMember, Tenant, User
+from models import GrantRow, RoleBinding, SubjectKind, Team, TeamMember, Tenant, User
 from services.permits import Held, held_by
 from services.runtime import Runtime
 from services.scope import find
@@ -19,7 +19,10 @@ from services.users import resource_of
 
 @dataclass(frozen=True)
 class Holding:
-    """A role on a resource, and who has it: the person, or a team of theirs."""
+    """A role on a resource, and who has it: the person, or a team of theirs.
+
+    `team` and `binding` name what it comes through; both are empty for what is one's own.
+    """
 
     subject_kind: SubjectKind
     subject_id: UUID
@@ -27,9 +30,11 @@ class Holding:
     resource_fqn: str
     role_id: str
     role_name: str
+    team: str = ""
+    binding: str = ""
 
     @classmethod
-    def of(cls, held: Held) -> "Holding":
+    def of(cls, held: Held, teams: Mapping[UUID, str], bindings: Mapping[UUID, str]) -> "Holding":
         row = held.row
         return cls(
             subject_kind=row.subject_kind,
@@ -38,6 +43,8 @@ class Holding:
             resource_fqn=row.resource_fqn,
             role_id=str(row.custom_role_id or row.role),
             role_name=row.role,
+            team=teams.get(row.subject_id, ""),
+            binding=bindings.get(row.binding_id, "") if row.binding_id else "",
         )
 
 
@@ -60,7 +67,7 @@ def list_of_team(runtime: Runtime, actor: Actor, team_id: str) -> list[Holding]:
     """What is granted to the team. Needs `team:read` on it."""
     with runtime.database.reading() as session:
         team = readable(session, actor, team_id)
-        return _granted(session, session.get_one(Tenant, team.tenant_id), [team.id])
+        return granted_to(session, session.get_one(Tenant, team.tenant_id), {team.id: team.name})
 
 
 def list_of_user(runtime: Runtime, actor: Actor, user_id: str) -> list[Holding]:
@@ -71,8 +78,11 @@ def list_of_user(runtime: Runtime, actor: Actor, user_id: str) -> list[Holding]:
         own, teams = (SubjectKind.USER, user.id), _memberships(session, user)
         return [
             Holding(*own, "tenant", tenant.name, TENANT_MEMBER, TENANT_MEMBER),
-            *(Holding(*own, "team", f"team:{one.team}", one.role, one.role) for one in teams),
-            *_granted(session, tenant, [user.id, *(one.team_id for one in teams)]),
+            *(
+                Holding(*own, "team", f"team:{one.team}", one.role, one.role, team=one.team)
+                for one in teams
+            ),
+            *granted_to(session, tenant, {user.id: "", **{one.team_id: one.team for one in teams}}),
         ]
 
 
@@ -97,7 +107,14 @@ def _memberships(session: Session, user: User) -> list[Membership]:
     ]
 
 
-def _granted(session: Session, tenant: Tenant, subjects: Sequence[UUID]) -> list[Holding]:
-    return [
-        Holding.of(held) for held in held_by(session, tenant, GrantRow.subject_id.in_(subjects))
-    ]
+def granted_to(session: Session, tenant: Tenant, subjects: Mapping[UUID, str]) -> list[Holding]:
+    """What is granted to these, who are teams by their name, or a person without one."""
+    found = held_by(session, tenant, GrantRow.subject_id.in_(list(subjects)))
+    ids = {held.row.binding_id for held in found if held.row.binding_id}
+    bindings: dict[UUID, str] = {}
+    if ids:
+        named = select(RoleBinding.id, RoleBinding.name).where(
+            RoleBinding.tenant_id == tenant.id, RoleBinding.id.in_(ids)
+        )
+        bindings = {row[0]: row[1] for row in session.execute(named)}
+    return [Holding.of(held, subjects, bindings) for held in found]

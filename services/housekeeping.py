@@ -5,7 +5,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from models import Change, Delivery, DeviceLogin, Event, LoginSession, Process
+from models import (
+    Change,
+    Delivery,
+    DeviceLogin,
+    Event,
+    ExchangedToken,
+    LoginSession,
+    Process,
+    SignIn,
+)
 from services import bulk
 from services.kept_answers import prune_answers
 from services.keys import SILENT
@@ -14,8 +23,9 @@ from services.signing import prune_signing_keys
 from services.use_folding import fold, forget
 
 BATCH = 5_000
-# So long a session that has ended is told as ended, and not as unknown.
-_ENDED_SESSIONS = timedelta(days=1)
+_Ending = DeviceLogin | ExchangedToken | LoginSession | SignIn
+# So long a session or exchanged token that has ended is told as ended, and not as unknown.
+_ENDED_TOKENS = timedelta(days=1)
 # Verifiers hear of changes within seconds, and forget everything if they could not.
 _HEARD_CHANGES = timedelta(hours=1)
 
@@ -30,7 +40,9 @@ def _prune(session: Session, runtime: Runtime) -> int:
     gone = _prune_deliveries(session, now - runtime.settings.delivery_retention)
     gone += _prune_events(session, now - runtime.settings.event_retention)
     gone += _prune_ended(session, DeviceLogin, now)
-    gone += _prune_ended(session, LoginSession, now - _ENDED_SESSIONS)
+    gone += _prune_ended(session, SignIn, now)
+    gone += _prune_ended(session, ExchangedToken, now - _ENDED_TOKENS)
+    gone += _prune_ended(session, LoginSession, now - _ENDED_TOKENS)
     gone += prune_answers(session, now, BATCH)
     gone += prune_signing_keys(session, now)
     gone += _prune_changes(session, now - _HEARD_CHANGES)
@@ -87,9 +99,7 @@ def _prune_changes(session: Session, before: datetime) -> int:
     return len(old)
 
 
-def _prune_ended(
-    session: Session, model: type[DeviceLogin] | type[LoginSession], before: datetime
-) -> int:
+def _prune_ended(session: Session, model: type[_Ending], before: datetime) -> int:
     old = list(
         session.scalars(
             select(model.id)

@@ -1,17 +1,20 @@
 """Accounts that call with an identity provider's JWTs: they have no token of their own."""
 
+import json
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, InvalidInput
 from core.ids import new_id
-from core.manifests import VirtualAccountManifest
+from core.manifests import IdentityProviderMapping, VirtualAccountManifest
 from core.policy import Farewell
 from core.tokens import TokenKind, mint
 from models import (
     IdentityMapping,
+    IdentityProvider,
     SubjectKind,
     TokenRow,
     TokenState,
@@ -37,9 +40,9 @@ def check_mapping(manifest: VirtualAccountManifest) -> None:
         )
     seen = set()
     for number, one in enumerate(mapping):
-        if (one.identity_provider, one.value) in seen:
+        if (meant := _meant(one)) in seen:
             raise InvalidInput(f"identity_provider_mapping.{number}", "this is given twice")
-        seen.add((one.identity_provider, one.value))
+        seen.add(meant)
 
 
 def settle_mapping(
@@ -47,37 +50,69 @@ def settle_mapping(
 ) -> bool:
     """The account is mapped exactly as its manifest says; whether anything was added.
 
-    Conflict if somebody else has the value already.
+    InvalidInput if there is no such identity provider, Conflict if somebody else has the value
+    already. What was made by an entry that goes, or changes, works no more.
     """
     wanted = {
-        (one.identity_provider, one.value): number
+        _written(one.model_dump(mode="json", by_alias=True, exclude_defaults=True)): number
         for number, one in enumerate(manifest.identity_provider_mapping or [])
     }
     for row in session.scalars(
         mine(IdentityMapping, account.tenant_id).where(IdentityMapping.subject_id == account.id)
     ):
-        if wanted.pop((row.identity_provider, row.value), None) is None:
+        if wanted.pop(_written(row.entry), None) is None:
             session.delete(row)
-    for (provider, value), number in wanted.items():
-        taken = session.scalar(
-            mine(IdentityMapping, account.tenant_id).where(
-                IdentityMapping.identity_provider == provider, IdentityMapping.value == value
-            )
-        )
-        if taken is not None:
-            raise Conflict(f"identity_provider_mapping.{number} belongs to another account.")
-        session.add(
-            IdentityMapping(
-                tenant_id=account.tenant_id,
-                id=new_id(),
-                subject_kind=SubjectKind.VIRTUAL_ACCOUNT,
-                subject_id=account.id,
-                identity_provider=provider,
-                value=value,
-            )
-        )
+    session.flush()  # what goes is free for what comes
+    for number in wanted.values():
+        _add(session, account, manifest, number)
     session.flush()
     return bool(wanted)
+
+
+def _add(
+    session: Session, account: VirtualAccount, manifest: VirtualAccountManifest, number: int
+) -> None:
+    assert manifest.identity_provider_mapping is not None
+    one = manifest.identity_provider_mapping[number]
+    field = f"identity_provider_mapping.{number}"
+    provider = session.scalar(
+        mine(IdentityProvider, account.tenant_id)
+        .where(IdentityProvider.name == one.identity_provider)
+        .with_for_update(read=True, key_share=True)  # it stays until our commit
+    )
+    if provider is None:
+        raise InvalidInput(
+            f"{field}.identity_provider", "there is no identity provider of this name: apply it"
+        )
+    named = mine(IdentityMapping, account.tenant_id).where(
+        IdentityMapping.identity_provider == one.identity_provider,
+        IdentityMapping.value == one.exact,
+    )
+    if one.exact is not None and session.scalar(named) is not None:
+        raise Conflict(f"{field} belongs to another account.")
+    session.add(
+        IdentityMapping(
+            tenant_id=account.tenant_id,
+            id=new_id(),
+            subject_kind=SubjectKind.VIRTUAL_ACCOUNT,
+            subject_id=account.id,
+            identity_provider=one.identity_provider,
+            value=one.exact,
+            provider_id=provider.id,
+            entry=one.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        )
+    )
+
+
+def _meant(one: IdentityProviderMapping) -> tuple[str, ...]:
+    """What no two entries of an account may have in common."""
+    if one.exact is not None:
+        return one.identity_provider, one.exact
+    return one.identity_provider, one.value, _written(one.model_dump(mode="json", by_alias=True))
+
+
+def _written(entry: dict[str, Any] | None) -> str:
+    return json.dumps(entry, sort_keys=True)
 
 
 def forget_mapping(session: Session, account: VirtualAccount) -> None:

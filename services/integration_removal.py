@@ -48,28 +48,35 @@ def delete_provider_account(runtime: Runtime, actor: Actor, type_: str, name: st
         )
         if account is None:
             raise NotFound("provider account", f"{provider}/{name}")
-        tenant = session.get_one(Tenant, actor.tenant_id)
-        resource = Resource("provider-account", f"{tenant.name}:{provider}:{name}")
-        actor.demand("provider-account:delete", resource)
-        for row in session.scalars(
-            mine(Integration, actor.tenant_id)
-            .where(Integration.provider_account_id == account.id, Integration.deleted_at.is_(None))
-            .order_by(Integration.id)
-        ):
-            remove_integration(session, outbox, row)
-        account.deleted_at = outbox.now
-        account.sealed = _GONE
-        forget_resource(session, actor.tenant_id, resource.type, resource.fqn)
-        outbox.audit(
-            actor,
-            "provider-account.deleted",
-            subject_type="provider-account",
-            subject_id=account.id,
-            subject_name=f"{provider}/{name}",
-            detail={"before": account.manifest},
-        )
+        remove_account(session, outbox, actor, account)
 
     runtime.change(use_case)
+
+
+def remove_account(
+    session: Session, outbox: Outbox, actor: Actor, account: ProviderAccount
+) -> None:
+    """The same of an account whose row the caller has locked. Needs `provider-account:delete`."""
+    tenant = session.get_one(Tenant, actor.tenant_id)
+    resource = Resource("provider-account", f"{tenant.name}:{account.provider}:{account.name}")
+    actor.demand("provider-account:delete", resource)
+    for row in session.scalars(
+        mine(Integration, actor.tenant_id)
+        .where(Integration.provider_account_id == account.id, Integration.deleted_at.is_(None))
+        .order_by(Integration.id)
+    ):
+        remove_integration(session, outbox, row)
+    account.deleted_at = outbox.now
+    account.sealed = _GONE
+    forget_resource(session, actor.tenant_id, resource.type, resource.fqn)
+    outbox.audit(
+        actor,
+        "provider-account.deleted",
+        subject_type="provider-account",
+        subject_id=account.id,
+        subject_name=f"{account.provider}/{account.name}",
+        detail={"before": account.manifest},
+    )
 
 
 def remove_integration(session: Session, outbox: Outbox, row: Integration) -> None:

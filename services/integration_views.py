@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.roles import Resource
 from models import Delivery, DeliveryState, Integration, Lane, ProviderAccount, Tenant
 from services.entitlements import demand_use, may_use
-from services.integrations import check_integration
+from services.integrations import account_resource, check_integration
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, mine
@@ -55,10 +55,42 @@ def list_views(
 def get_view(runtime: Runtime, actor: Actor, integration_id: str | UUID) -> IntegrationView:
     """One integration with its lanes."""
     with runtime.database.reading() as session:
-        row = _living(session, actor, integration_id)
-        if not _may_read(actor, row):
-            actor.demand("provider-integration:read", _resource(row))
-        return _views(session, actor.tenant_id, [row])[0]
+        return view_in(session, actor, integration_id)
+
+
+def view_in(session: Session, actor: Actor, integration_id: str | UUID) -> IntegrationView:
+    """The same within a transaction."""
+    row = _living(session, actor, integration_id)
+    if not _may_read(actor, row):
+        actor.demand("provider-integration:read", _resource(row))
+    return _views(session, actor.tenant_id, [row])[0]
+
+
+def integration_names(runtime: Runtime, actor: Actor) -> list[tuple[str, str]]:
+    """Id and name of every integration that the actor may read or use, by name."""
+    with runtime.database.reading() as session:
+        rows = session.scalars(
+            mine(Integration, actor.tenant_id)
+            .where(Integration.deleted_at.is_(None))
+            .order_by(Integration.name, Integration.fqn)
+        ).all()
+        return [(str(row.id), row.name) for row in rows if _may_read(actor, row)]
+
+
+def provider_accounts(runtime: Runtime, actor: Actor, provider: str) -> dict[str, set[str]]:
+    """The provider's accounts that the actor may change, by name; and what each manifest says."""
+    with runtime.database.reading() as session:
+        tenant = session.get_one(Tenant, actor.tenant_id)
+        rows = session.scalars(
+            mine(ProviderAccount, tenant.id)
+            .where(ProviderAccount.provider == provider, ProviderAccount.deleted_at.is_(None))
+            .order_by(ProviderAccount.name)
+        ).all()
+        return {
+            row.name: set(row.manifest)
+            for row in rows
+            if actor.may("provider-account:update", account_resource(tenant, provider, row.name))
+        }
 
 
 def check_view(runtime: Runtime, actor: Actor, integration_id: str | UUID) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def apply_provider_account(
     spelled = reference_spelling(given)
 
     def use_case(session: Session, outbox: Outbox) -> Applied:
-        return _apply(runtime, session, outbox, actor, spelled)
+        return apply_spelled(runtime, session, outbox, actor, spelled)
 
     applied = runtime.change(use_case, rehearse=dry_run)
     if applied.changed and not dry_run:
@@ -134,13 +134,12 @@ def pause_lane(runtime: Runtime, actor: Actor, lane_id: str | UUID) -> None:
     runtime.change(use_case)
 
 
-def _apply(
-    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, spelled: dict[str, Any]
-) -> Applied:
-    tenant = session.get_one(Tenant, actor.tenant_id)
-    provider, name = headings(spelled)
-    account = session.scalar(
-        mine(ProviderAccount, tenant.id)
+def find_account(
+    session: Session, actor: Actor, provider: str, name: str
+) -> ProviderAccount | None:
+    """The provider account of this name, locked; None if there is none."""
+    return session.scalar(
+        mine(ProviderAccount, actor.tenant_id)
         .where(
             ProviderAccount.provider == provider,
             ProviderAccount.name == name,
@@ -148,17 +147,26 @@ def _apply(
         )
         .with_for_update(key_share=True)
     )
+
+
+def apply_spelled(
+    runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, spelled: dict[str, Any]
+) -> Applied:
+    """The same within a transaction, of a manifest in the reference's spelling; checks nothing."""
+    tenant = session.get_one(Tenant, actor.tenant_id)
+    provider, name = headings(spelled)
+    account = find_account(session, actor, provider, name)
     before = _unsealed(runtime, account) if account else None
     full = unmask(spelled, before)
     described = describe(tenant, provider, name, full)
     shown = masked(spelled, described)
     existing = account.manifest if account else None
     if account is not None and full == before:
-        actor.demand("provider-account:read", _resource(tenant, provider, name))
+        actor.demand("provider-account:read", account_resource(tenant, provider, name))
         return Applied(account, tenant, _integrations(session, account), False, False, existing)
     created = account is None
     verb = "create" if created else "update"
-    actor.demand(f"provider-account:{verb}", _resource(tenant, provider, name))
+    actor.demand(f"provider-account:{verb}", account_resource(tenant, provider, name))
     if account is None:
         account = ProviderAccount(
             tenant_id=tenant.id,
@@ -187,7 +195,8 @@ def _apply(
     return Applied(account, tenant, integrations, created, True, existing)
 
 
-def _resource(tenant: Tenant, provider: str, name: str) -> Resource:
+def account_resource(tenant: Tenant, provider: str, name: str) -> Resource:
+    """The provider account as something that actions are done to."""
     return Resource("provider-account", f"{tenant.name}:{provider}:{name}")
 
 

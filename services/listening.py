@@ -47,8 +47,10 @@ class Listener:
             mark, rows = read(session, self._mark)
         seen = dict(rows)
         if self._mark is None or mark < self._mark or len(seen) > MOST_NAMED:
+            self._runtime.providers.forget()  # before an answer that is looked up from now on
             self._hearing.forget()
         elif new := [subject for number, subject in seen.items() if number not in self._seen]:
+            self._runtime.providers.hear(new)
             self._hearing.hear(new)
         self._mark, self._seen = mark, frozenset(seen)
         self._hearing.heard_all(began)

@@ -13,6 +13,7 @@ from services.account_life import delete_account
 from services.account_views import find_account
 from services.accounts import put_account
 from services.bindings import delete_binding_by_name, put_binding
+from services.identity_providers import delete_identity_provider_by_name, put_identity_provider
 from services.integration_removal import delete_provider_account
 from services.integrations import apply_provider_account
 from services.outbox import Outbox
@@ -66,6 +67,9 @@ KINDS: dict[str, _Kind] = {
     ),
     "team": _Kind(put_team, _by_name(delete_team_by_name), _now),
     "role": _Kind(put_role, _by_name(delete_role_by_name), _now),
+    "identity-provider": _Kind(
+        put_identity_provider, _by_name(delete_identity_provider_by_name), _now
+    ),
     "secret-group": _Kind(put_secret_group, _by_name(delete_secret_group_by_name), _now),
     "virtual-account": _Kind(
         put_account, _by_name(_delete_account), lambda made: made.view.account.manifest

@@ -20,10 +20,12 @@ from models import PersonalAccessToken, Team, TeamMember, Tenant, User
 from services.kept_answers import Repeatable, answer_once
 from services.outbox import Outbox
 from services.runtime import Runtime
-from services.scope import find_locked, mine
+from services.scope import find, find_locked, mine
 from services.sessions import own_session
 from services.users import audit_user, find_by_email
 from services.uses import last_uses
+
+_WHAT = "personal access token"
 
 
 @dataclass(frozen=True)
@@ -78,19 +80,34 @@ def list_own(
 ) -> tuple[list[TokenView], int]:
     """A page of the caller's own tokens by name, ended ones too, and how many there are."""
     _demand_person(actor)
+    assert actor.id is not None
     with runtime.database.reading() as session:
-        matching = mine(PersonalAccessToken, actor.tenant_id).where(
-            PersonalAccessToken.user_id == actor.id, PersonalAccessToken.revoked_at.is_(None)
-        )
-        if search:
-            matching = matching.where(PersonalAccessToken.name.contains(search, autoescape=True))
-        total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
-        page = session.scalars(
-            matching.order_by(PersonalAccessToken.name).limit(limit).offset(offset)
-        ).all()
-        tenant = session.get_one(Tenant, actor.tenant_id)
-        used = last_uses(session, [row.id for row in page])
-        return [TokenView(row, actor.name, tenant, used.get(row.id)) for row in page], total
+        user = session.get_one(User, (actor.id, actor.tenant_id))
+        return _page(session, user, limit, offset, search)
+
+
+def list_of(
+    runtime: Runtime, actor: Actor, user_id: str, *, limit: int, offset: int
+) -> tuple[list[TokenView], int]:
+    """The same of somebody else, for an admin."""
+    with runtime.database.reading() as session:
+        user = find(session, User, actor.tenant_id, user_id, "user")
+        if user.id != actor.id:
+            actor.demand_admin()
+        return _page(session, user, limit, offset)
+
+
+def get_token(runtime: Runtime, actor: Actor, token_id: str) -> TokenView:
+    """One token that was not revoked: of the caller's own, or anybody's for an admin."""
+    with runtime.database.reading() as session:
+        row = find(session, PersonalAccessToken, actor.tenant_id, token_id, _WHAT)
+        if row.revoked_at is not None:
+            raise NotFound(_WHAT, token_id)
+        if row.user_id != actor.id:
+            actor.demand_admin()
+        user = session.get_one(User, (row.user_id, row.tenant_id))
+        tenant = session.get_one(Tenant, row.tenant_id)
+        return TokenView(row, user.email, tenant, last_uses(session, [row.id]).get(row.id))
 
 
 def create_own(
@@ -143,10 +160,9 @@ def revoke(runtime: Runtime, actor: Actor, token_id: str) -> None:
     """The token works no more: one of the caller's own, or anybody's by an admin."""
 
     def use_case(session: Session, outbox: Outbox) -> None:
-        what = "personal access token"
-        row = find_locked(session, PersonalAccessToken, actor.tenant_id, token_id, what)
+        row = find_locked(session, PersonalAccessToken, actor.tenant_id, token_id, _WHAT)
         if row.revoked_at is not None:
-            raise NotFound(what, token_id)
+            raise NotFound(_WHAT, token_id)
         if row.user_id != actor.id:
             actor.demand_admin()
         row.revoke(outbox.now)
@@ -183,6 +199,23 @@ def revoke_all_of(runtime: Runtime, actor: Actor, email: str) -> int:
         return len(rows)
 
     return runtime.change(use_case)
+
+
+def _page(
+    session: Session, user: User, limit: int, offset: int, search: str = ""
+) -> tuple[list[TokenView], int]:
+    matching = mine(PersonalAccessToken, user.tenant_id).where(
+        PersonalAccessToken.user_id == user.id, PersonalAccessToken.revoked_at.is_(None)
+    )
+    if search:
+        matching = matching.where(PersonalAccessToken.name.contains(search, autoescape=True))
+    total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    page = session.scalars(
+        matching.order_by(PersonalAccessToken.name).limit(limit).offset(offset)
+    ).all()
+    tenant = session.get_one(Tenant, user.tenant_id)
+    used = last_uses(session, [row.id for row in page])
+    return [TokenView(row, user.email, tenant, used.get(row.id)) for row in page], total
 
 
 def _create(session: Session, outbox: Outbox, actor: Actor, user: User, wanted: Wanted) -> Token:

@@ -18,6 +18,7 @@ from core.sealing import MasterKeys
 from core.secret_manifests import KIND as BUILT_IN
 from models import (
     AccountState,
+    IdentityProvider,
     Installation,
     Integration,
     Lane,
@@ -54,9 +55,9 @@ def raise_epoch(runtime: Runtime) -> int:
 def replace_lost_keys(runtime: Runtime, masters: MasterKeys) -> list[str]:
     """Gives every tenant a data key that a configured master key opens, where it has none.
 
-    Answers the integrations whose credentials were sealed with the lost key, and the secrets of
-    groups that people wrote. The integrations' lanes are paused until they are applied again.
-    A second call finds nothing lost.
+    Answers the integrations whose credentials were sealed with the lost key, the identity
+    providers whose clients had a secret, and the secrets of groups that people wrote. The
+    integrations' lanes are paused until they are applied again. A second call finds nothing lost.
     """
 
     def use_case(session: Session, outbox: Outbox) -> list[str]:
@@ -85,7 +86,8 @@ def _forget(session: Session, tenant_id: UUID, now: datetime) -> list[str]:
     """What was sealed cannot be read: sends wait for somebody to enter it again."""
     for model in (ProviderAccount, Integration, SecretVersion):
         session.execute(update(model).where(model.tenant_id == tenant_id).values(sealed=LOST))
-    session.execute(update(SigningKey).where(SigningKey.tenant_id == tenant_id).values(sealed=None))
+    for keyless in (SigningKey, IdentityProvider):
+        session.execute(update(keyless).where(keyless.tenant_id == tenant_id).values(sealed=None))
     session.execute(
         update(Integration)
         .where(Integration.tenant_id == tenant_id)
@@ -108,7 +110,16 @@ def _forget(session: Session, tenant_id: UUID, now: datetime) -> list[str]:
         )
         .order_by(Integration.fqn)
     )
-    return [*integrations, *people_s_secrets(session, tenant_id)]
+    clients = session.scalars(
+        select(IdentityProvider)
+        .where(IdentityProvider.tenant_id == tenant_id)
+        .order_by(IdentityProvider.name)
+    )
+    return [
+        *integrations,
+        *(f"identity-provider:{row.name}" for row in clients if row.has_secret),
+        *people_s_secrets(session, tenant_id),
+    ]
 
 
 def count_accounts(runtime: Runtime) -> int:

@@ -1,8 +1,9 @@
 """Roles: the built-in ones, and those that the tenant makes by manifest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +16,7 @@ from core.ids import new_id
 from core.roles import BUILT_IN, Role
 from core.spelling import reference_spelling
 from models import CustomRole, GrantRow, Tenant
+from services.expecting import Expected, check_expected
 from services.outbox import Outbox
 from services.permits import as_role
 from services.runtime import Runtime
@@ -69,8 +71,32 @@ def list_roles(
         return page, len(BUILT_IN) + (custom or 0)
 
 
+def view_of(session: Session, tenant: Tenant, role: Role, custom_id: UUID | None) -> RoleView:
+    """This role as it is read."""
+    row = session.get(CustomRole, (custom_id, tenant.id)) if custom_id else None
+    return RoleView(role, tenant, row)
+
+
+def roles_for(
+    runtime: Runtime, actor: Actor, resource_types: Collection[str] | None = None
+) -> list[Role]:
+    """All roles for resources of these types, or of any: first the built-in ones, then by name."""
+    actor.demand_everywhere("role:read")
+    with runtime.database.reading() as session:
+        rows = session.scalars(mine(CustomRole, actor.tenant_id).order_by(CustomRole.name))
+        roles = [*BUILT_IN.values(), *(as_role(row) for row in rows)]
+    return [
+        role for role in roles if resource_types is None or role.resource_type in resource_types
+    ]
+
+
 def put_role(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutRole:
     """Creates the role of this name or makes it agree with the manifest.
 
@@ -82,6 +108,7 @@ def put_role(
     manifest = read_manifest(RoleManifest, spelled)
 
     def use_case(session: Session, outbox: Outbox) -> PutRole:
+        check_expected(expected, _named(session, actor, manifest.name))
         return _put(session, outbox, actor, manifest, spelled)
 
     try:

@@ -54,6 +54,33 @@ def roll_forward(
     runtime.change(use_case)
 
 
+def roll_delivery(runtime: Runtime, actor: Actor, delivery_id: str | UUID) -> None:
+    """The same of any delivery. One that is about no account is sent again as it was.
+
+    Needs `virtual-account:update` on the account, otherwise `provider-integration:manage`.
+    """
+    with runtime.database.reading() as session:
+        account_id = find(session, Delivery, actor.tenant_id, delivery_id, "delivery").account_id
+    if account_id is not None:
+        roll_forward(runtime, actor, account_id, delivery_id)
+        return
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        actor.demand_everywhere("provider-integration:manage")
+        delivery = find(session, Delivery, actor.tenant_id, delivery_id, "delivery")
+        _again(session, outbox, delivery)
+        outbox.audit(
+            actor,
+            "delivery.rolled-forward",
+            subject_type="delivery",
+            subject_id=delivery.id,
+            subject_name=delivery.address or "",
+            detail={"action": delivery.action.value},
+        )
+
+    runtime.change(use_case)
+
+
 def _check_open(delivery: Delivery) -> None:
     if delivery.state not in {DeliveryState.FAILED, DeliveryState.PENDING}:
         raise Conflict("This needs nothing: it got through, is under way, or was replaced.")

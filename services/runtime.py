@@ -24,6 +24,8 @@ from services.opened import Opened
 from services.outbound import GuardedDialer
 from services.outbox import Outbox
 from services.own_keys import OwnKeys
+from services.provider_keys import ProviderKeys
+from services.trusted_providers import TrustedProviders
 
 Result = TypeVar("Result")
 
@@ -52,6 +54,8 @@ class Runtime:
     opened: Opened
     ports: Ports
     own_keys: OwnKeys
+    providers: TrustedProviders
+    provider_keys: ProviderKeys
     bell: Bell = field(default_factory=SilentBell)
     uses: Uses = field(default_factory=NoUses)
     metrics: Metrics = field(default_factory=Metrics)
@@ -98,23 +102,29 @@ def build(settings: Settings, *, clock: Clock | None = None, bell: Bell | None =
     database.clock = clock
     signing = Signing(settings.public_url, settings.signing_key_age)
     keyring = Keyring(database, settings.keys(), clock, signing)
+    dialer = _dialer(settings)
     ports = Ports(
         clock=clock,
-        network=_dialer(settings),
+        network=dialer,
         file_root=settings.file_root,
         ambient_credentials=settings.ambient_credentials,
         ambient_vaults=settings.ambient_vaults,
         secret_groups=BuiltInStore(database, keyring, clock),
     )
+    verifying = Database(settings.database, pool_size=4, impatient=True)
+    providers = TrustedProviders(verifying, clock)
+    database.listeners.append(providers.hear)
     return Runtime(
         settings=settings,
         database=database,
-        verifying=Database(settings.database, pool_size=4, impatient=True),
+        verifying=verifying,
         clock=clock,
         keyring=keyring,
         opened=Opened(keyring),
         ports=ports,
         own_keys=OwnKeys(database, clock, settings.public_url),
+        providers=providers,
+        provider_keys=ProviderKeys(dialer, clock, settings.provider_keys_kept),
         bell=bell or SilentBell(),
     )
 

@@ -12,11 +12,12 @@ from core.access_manifests import read_manifest
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound
 from core.ids import new_id
-from core.secret_manifests import SecretGroupManifest, read_secrets
+from core.secret_manifests import GivenSecret, SecretGroupManifest, read_secrets
 from core.spelling import reference_spelling
 from models import Integration, SecretGroup, Tenant
 from services.built_in import built_in
 from services.collaborators import forget_collaborators, settle_collaborators
+from services.expecting import Expected, check_expected
 from services.granting import forget_resource
 from services.group_places import check_unused
 from services.outbox import Outbox
@@ -43,7 +44,12 @@ class PutGroup:
 
 
 def put_secret_group(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutGroup:
     """Creates the group of this name or makes it agree with the manifest; values stay.
 
@@ -56,6 +62,7 @@ def put_secret_group(
     def use_case(session: Session, outbox: Outbox) -> PutGroup:
         tenant = session.get_one(Tenant, actor.tenant_id)
         group = _named(session, actor, manifest.name)
+        check_expected(expected, group)
         if group is not None:
             actor.demand("secret-group:update", group_resource(tenant, group))
         existing = group.manifest if group else None
@@ -129,6 +136,34 @@ def update_secrets(
         return view_groups(session, tenant, [group])[0]
 
     return runtime.change(use_case)
+
+
+def put_secret(runtime: Runtime, actor: Actor, group_id: str, key: str, value: str) -> None:
+    """The group holds this value under this key; the other keys stay.
+
+    Needs `secret-group:update` on it. The same value is no new version. Conflict for a key that
+    a virtual account keeps.
+    """
+    (given,) = read_secrets([{"key": key, "value": value}])
+
+    def use_case(session: Session, outbox: Outbox) -> None:
+        group = _locked(session, actor, group_id)
+        tenant = session.get_one(Tenant, actor.tenant_id)
+        actor.demand("secret-group:update", group_resource(tenant, group))
+        others = [
+            GivenSecret(key=one.key)
+            for one in view_groups(session, tenant, [group])[0].secrets
+            if one.key != given.key
+        ]
+        done = settle_secrets(
+            runtime.keyring, session, outbox, actor, tenant, group, [*others, given]
+        )
+        if done:
+            group.updated_at = outbox.now
+            session.flush()
+            _audit(outbox, actor, "filled", group, done)
+
+    runtime.change(use_case)
 
 
 def delete_secret_group(

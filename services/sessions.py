@@ -48,6 +48,32 @@ def open_session(
     return token
 
 
+def audit_login(
+    outbox: Outbox,
+    user: User,
+    detail: dict[str, str],
+    *,
+    address: str | None,
+    request_id: str | None,
+) -> None:
+    """Writes down that the person has logged in, and how."""
+    outbox.audit(
+        Actor(
+            tenant_id=user.tenant_id,
+            kind=ActorKind.USER,
+            name=user.email,
+            id=user.id,
+            address=address,
+            request_id=request_id,
+        ),
+        "session.opened",
+        subject_type="user",
+        subject_id=user.id,
+        subject_name=user.email,
+        detail=detail,
+    )
+
+
 def end_session(runtime: Runtime, actor: Actor) -> None:
     """Logs out: the session that the call came with works no more."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core import backoff
 from models import Action, Delivery, DeliveryState, Lane, Place, PlaceState, VirtualAccount
 from services import bulk
+from services.attempts import record_attempts
 from services.drift import settle_checks
 from services.holds import release_holds
 from services.judging import judge
@@ -49,6 +50,7 @@ def settle(
     assert lane is not None
     kept = _record(session, outcomes, outbox.now)
     settled = [outcome for outcome in outcomes if outcome.claimed.id in kept]
+    record_attempts(session, settled, outbox.now)
     for outcome in settled:
         judge(session, outbox, lane, outcome)
     refused = [o for o in settled if o.result is Result.PLACE_REFUSED and o.action is Action.NOTICE]

@@ -90,7 +90,11 @@ def add_signers(
 
 
 def rotate_signing_key(runtime: Runtime, actor: Actor, *, at_once: bool = False) -> PublishedKey:
-    """The actor's tenant has a new key, which signs after LEAD, or `at_once`."""
+    """The actor's tenant has a new key, which signs after LEAD, or `at_once`.
+
+    Needs `settings:update` on the tenant.
+    """
+    actor.demand_everywhere("settings:update")
 
     def use_case(session: Session, outbox: Outbox) -> SigningKey:
         tenant = session.get_one(Tenant, actor.tenant_id)
@@ -114,18 +118,21 @@ def rotate_signing_key(runtime: Runtime, actor: Actor, *, at_once: bool = False)
         return key
 
     key = runtime.change(use_case)
-    return next(one for one in list_signing_keys(runtime, actor) if one.kid == key.kid)
+    return next(one for one in _published(runtime, actor.tenant_id) if one.kid == key.kid)
 
 
 def list_signing_keys(runtime: Runtime, actor: Actor) -> list[PublishedKey]:
     """The keys of the actor's tenant that are published, the newest first."""
+    actor.demand_everywhere("settings:read")
+    return _published(runtime, actor.tenant_id)
+
+
+def _published(runtime: Runtime, tenant_id: UUID) -> list[PublishedKey]:
     now = runtime.now()
     with runtime.database.reading() as session:
-        algorithm = session.get_one(Tenant, actor.tenant_id).jwt_algorithm
+        algorithm = session.get_one(Tenant, tenant_id).jwt_algorithm
         rows = session.scalars(
-            mine(SigningKey, actor.tenant_id).order_by(
-                SigningKey.signs_from.desc(), SigningKey.id.desc()
-            )
+            mine(SigningKey, tenant_id).order_by(SigningKey.signs_from.desc(), SigningKey.id.desc())
         ).all()
     usable = [row for row in rows if row.sealed is not None and row.algorithm == algorithm]
     signing = next((row for row in usable if row.signs_from <= now), None)

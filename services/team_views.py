@@ -51,7 +51,7 @@ def list_teams(
     `managed`: only those that the actor manages.
     """
     with runtime.database.reading() as session:
-        matching = mine(Team, actor.tenant_id).where(_of(actor, managed=managed))
+        matching = mine(Team, actor.tenant_id).where(visible_teams(actor, managed=managed))
         total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
         page = session.scalars(matching.order_by(Team.name).limit(limit).offset(offset)).all()
         return views_of(session, page, session.get_one(Tenant, actor.tenant_id)), total
@@ -76,7 +76,7 @@ def list_members(
     """A page of a team's members by e-mail, or of its managers, and how many there are."""
     with runtime.database.reading() as session:
         team = readable(session, actor, team_id)
-        matching = _members([team.id], actor.tenant_id)
+        matching = members_of([team.id], actor.tenant_id)
         if managers:
             matching = matching.where(TeamMember.is_manager)
         total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
@@ -94,13 +94,14 @@ def readable(session: Session, actor: Actor, team_id: str) -> Team:
 def views_of(session: Session, teams: Sequence[Team], tenant: Tenant) -> list[TeamView]:
     """These teams with their people, in one query however many they are."""
     people: dict[UUID, list[Member]] = {team.id: [] for team in teams}
-    found = session.execute(_members(list(people), tenant.id).order_by(User.email))
+    found = session.execute(members_of(list(people), tenant.id).order_by(User.email))
     for team_id, user_id, email, manages in found:
         people[team_id].append(Member(user_id, email, manages))
     return [TeamView(team, tenant, people[team.id]) for team in teams]
 
 
-def _members(team_ids: list[UUID], tenant_id: UUID) -> Any:
+def members_of(team_ids: list[UUID], tenant_id: UUID) -> Any:
+    """Who is in these teams: the team, the person's id and e-mail, whether they manage it."""
     return (
         select(TeamMember.team_id, User.id, User.email, TeamMember.is_manager)
         .join(User, (User.id == TeamMember.user_id) & (User.tenant_id == TeamMember.tenant_id))
@@ -108,7 +109,7 @@ def _members(team_ids: list[UUID], tenant_id: UUID) -> Any:
     )
 
 
-def _of(actor: Actor, *, managed: bool) -> Any:
+def visible_teams(actor: Actor, *, managed: bool = False) -> Any:
     """Whose teams these are, as a condition. That one may read all makes none one's own."""
     if actor.permits.allow_everywhere("team:manage"):
         return True

@@ -21,6 +21,7 @@ from core.roles import Resource
 from core.spelling import reference_spelling
 from models import AccountState, GrantRow, Team, TeamMember, Tenant, User, VirtualAccount
 from services.entitlements import demand_unshared
+from services.expecting import Expected, check_expected
 from services.granting import demand_held, forget_resource, forget_subject
 from services.outbox import Outbox
 from services.permits import held_by
@@ -49,7 +50,12 @@ class PutTeam:
 
 
 def put_team(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutTeam:
     """Creates the team of this name or makes it agree with the manifest.
 
@@ -62,6 +68,7 @@ def put_team(
     def use_case(session: Session, outbox: Outbox) -> PutTeam:
         tenant = lock_people(session, actor)
         team = _named(session, tenant, manifest.name)
+        check_expected(expected, team)
         if team is None:
             return _create(runtime, session, outbox, actor, tenant, manifest, spelled)
         with an_admin_stays(session, tenant):

@@ -97,7 +97,12 @@ def read_limits(runtime: Runtime, actor: Actor) -> Settled:
 
 
 def set_limits(
-    runtime: Runtime, actor: Actor, changes: Mapping[str, Any], *, shorten: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    changes: Mapping[str, Any],
+    *,
+    shorten: bool = False,
+    dry_run: bool = False,
 ) -> Settled:
     """Changes the limits that are given; accounts and sessions stay as they are.
 
@@ -133,7 +138,7 @@ def set_limits(
             )
         return settled
 
-    return runtime.change(use_case)
+    return runtime.change(use_case, rehearse=dry_run)
 
 
 def _check(limits: Limits) -> None:

@@ -16,6 +16,7 @@ from models import (
     VirtualAccount,
 )
 from services.account_views import audit_account, lock_account, readable
+from services.exchanged import end_of_account
 from services.kept_answers import Repeatable, answer_once
 from services.minting import Cause
 from services.outbox import Outbox
@@ -104,7 +105,8 @@ def revoke_token(
 def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
     """Ends every token now and suspends the account until the next regenerate; never held.
 
-    An account with an identity-provider mapping, which cannot regenerate, is not suspended.
+    An account with an identity-provider mapping, which cannot regenerate, is not suspended: what
+    was exchanged for it ends, and its provider's own JWTs work on.
     """
 
     def use_case(session: Session, outbox: Outbox) -> int:
@@ -117,15 +119,15 @@ def revoke_all(runtime: Runtime, actor: Actor, account_id: str | UUID) -> int:
         ).all()
         for row in rows:
             row.end(TokenState.REVOKED, outbox.now)
+        exchanged = end_of_account(session, outbox, account)
         suspends = account.state is AccountState.ACTIVE and not account.is_mapped
         if suspends:
             account.suspend()
-        if suspends or rows:
+        if suspends or rows or exchanged:
             _tell_revoked(session, outbox, actor, account, [row.generation for row in rows])
-            audit_account(
-                outbox, actor, "token.revoked-all", account, {"generation": account.generation}
-            )
-        return len(rows)
+            detail = {"generation": account.generation, "exchanged": exchanged}
+            audit_account(outbox, actor, "token.revoked-all", account, detail)
+        return len(rows) + exchanged
 
     return runtime.change(use_case)
 

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     REFUSED_CLAIMS = "refused_claims"
     UNMAPPED = "unmapped"
+    AMBIGUOUS = "ambiguous"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Verified:
     """A good token: whose, which one, and until when (None: no end is set).
 
     `generation` and `state` are a virtual account's. A person's token is `token_name`, unless
-    it is a login session; one that was made with a token ends with that, and counts as it.
+    it is a login session; one that was made with a token ends with that, and counts as it. Of an
+    identity provider's JWT, which has no row, `token_id` is the subject's own.
     """
 
     tenant_id: UUID

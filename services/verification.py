@@ -23,7 +23,11 @@ from models import (
 )
 from models.tokens import is_live
 from services import bulk
+from services.exchanged import look_up_exchanged
+from services.external_jwts import examine
+from services.mapped import whom
 from services.permits import permits_of_account, permits_of_user
+from services.provider_keys import Wanted
 from services.runtime import Runtime
 from services.verdicts import Found, Reason, Rejected, Verified
 
@@ -47,25 +51,43 @@ def verify(runtime: Runtime, text: str | None) -> Verified | Rejected:
     if token is None:
         return Rejected(Reason.MALFORMED)
     if token.kind is TokenKind.JWT:
-        return look_up_jwt(runtime, token).verdict
+        found = look_up_jwt(runtime, token)
+        if isinstance(found, Wanted):
+            found.wait()
+            found = look_up_jwt(runtime, token, waited=True)
+        assert isinstance(found, Found)
+        return found.verdict
     with runtime.database.reading() as session:
         return look_up(session, [token], runtime.now())[token.hash].verdict
 
 
-def look_up_jwt(runtime: Runtime, token: Token) -> Found:
+def look_up_jwt(runtime: Runtime, token: Token, *, waited: bool = False) -> Found | Wanted:
     """What this JWT is: one of Keyturn's own, or of an identity provider that a tenant trusts.
 
-    May ask the identity provider for its keys. Unready if that does not answer.
+    Wanted if the provider's keys have to be waited for first, which somebody who has `waited`
+    is not told. Unready if they are not to be had.
     """
     said = jwts.read(token.reveal())
     if said is None:
         return Found(Rejected(Reason.MALFORMED))
     if not runtime.own_keys.are_meant(said):
-        return Found(Rejected(Reason.UNKNOWN_ISSUER))
+        return _external(runtime, token, said, waited=waited)
     if runtime.own_keys.refuse(token.reveal(), said):
         return Found(Rejected(Reason.WRONG_SIGNATURE))
     with runtime.verifying.reading() as session:
         return look_up(session, [token], runtime.now())[token.hash]
+
+
+def _external(
+    runtime: Runtime, token: Token, said: jwts.Unverified, *, waited: bool
+) -> Found | Wanted:
+    examined = examine(runtime, token.reveal(), said, waited=waited)
+    if isinstance(examined, Wanted):
+        return examined
+    if examined.refusal is not None:
+        return examined.refused()
+    with runtime.verifying.reading() as session:
+        return whom(session, examined, said, runtime.now())
 
 
 def look_up(session: Session, tokens: Iterable[Token], now: datetime) -> dict[bytes, Found]:
@@ -220,6 +242,7 @@ _LOOKS: dict[TokenKind, _Look] = {
     TokenKind.VIRTUAL_ACCOUNT: _virtual_accounts,
     TokenKind.PERSONAL: _personal,
     TokenKind.SESSION: _sessions,
+    TokenKind.EXCHANGED: look_up_exchanged,
     TokenKind.JWT: _virtual_accounts,
 }
 

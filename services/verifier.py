@@ -1,5 +1,6 @@
 """Verification for gateways: from memory where it can be believed, else looked up with others."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,9 @@ from models import AccountState, Team, Tenant, VirtualAccount
 from services.gathering import Apart, Gathering
 from services.listening import Listener
 from services.permits import permits_of_account, permits_of_user
+from services.provider_keys import PATIENCE, Wanted
 from services.runtime import Runtime
-from services.verification import Found, Verified, look_up, look_up_jwt
+from services.verification import Found, Reason, Verified, look_up, look_up_jwt
 from services.verify_cache import Entry, Hearing, Memory
 
 _MOST = 500  # hashes in one query
@@ -80,6 +82,7 @@ class Verifier:
         self.held: Memory[Held] = Memory(hearing, clock, capacity=most // 10, ttl=ttl)
         self._tokens = Gathering(self._look_up, most=_MOST)
         self._jwts = Apart(self._look_up_jwt, threads=_JWT_THREADS, most=_MOST)
+        self._jwts_again = Apart(self._look_up_jwt_again, threads=_JWT_THREADS, most=_MOST)
         self._subjects = Gathering(self._read_permits, most=_MOST_SUBJECTS)
 
     def recall(self, token_hash: bytes) -> Answer | None:
@@ -97,10 +100,20 @@ class Verifier:
         token_hash = token.hash
         answer = self.recall(token_hash)
         if answer is None:
-            of_its_kind = self._jwts if token.kind is TokenKind.JWT else self._tokens
-            answer = await of_its_kind.find(token)
-            is_good = isinstance(answer.verdict, Verified)
-            (self.good if is_good else self.bad).put(token_hash, answer)
+            is_jwt = token.kind is TokenKind.JWT
+            answer = await (self._find_jwt(token) if is_jwt else self._tokens.find(token))
+            if isinstance(answer.verdict, Verified):
+                self.good.put(token_hash, answer)
+            elif answer.verdict.reason is not Reason.UNKNOWN_KEY:  # another JWT may fetch it
+                self.bad.put(token_hash, answer)
+        return answer
+
+    async def _find_jwt(self, token: Token) -> Answer:
+        """An identity provider's keys are waited for here, where that holds up no thread."""
+        answer = await self._jwts.find(token)
+        if isinstance(answer, Wanted):
+            await asyncio.wait((asyncio.wrap_future(answer.fetching),), timeout=PATIENCE)
+            answer = await self._jwts_again.find(token)
         return answer
 
     def recall_permits(self, verified: Verified) -> Held | None:
@@ -122,9 +135,16 @@ class Verifier:
             found = look_up(session, tokens, self._runtime.now())
         return {token: Answer(number, began, found[token.hash]) for token in tokens}
 
-    def _look_up_jwt(self, token: Token) -> Answer:
+    def _look_up_jwt(self, token: Token) -> Answer | Wanted:
         number, began = self._hearing.number, self._runtime.clock.elapsed()
-        return Answer(number, began, look_up_jwt(self._runtime, token))
+        found = look_up_jwt(self._runtime, token)
+        return found if isinstance(found, Wanted) else Answer(number, began, found)
+
+    def _look_up_jwt_again(self, token: Token) -> Answer:
+        number, began = self._hearing.number, self._runtime.clock.elapsed()
+        found = look_up_jwt(self._runtime, token, waited=True)
+        assert isinstance(found, Found)
+        return Answer(number, began, found)
 
     def _read_permits(self, subjects: Sequence[_Whose]) -> dict[_Whose, Held]:
         number, began = self._hearing.number, self._runtime.clock.elapsed()

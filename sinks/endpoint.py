@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from core.plugins import PEM
+
 
 def _readable(text: str) -> str:
     try:
@@ -26,7 +28,9 @@ Address = Annotated[
 ]
 """An http(s) URL without user, query or fragment."""
 
-CaBundle = Annotated[str, Field(max_length=200_000), AfterValidator(_readable)]
+CaBundle = Annotated[
+    str, Field(max_length=200_000, json_schema_extra=PEM), AfterValidator(_readable)
+]
 """One or more certificates as PEM text, never a path."""
 
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from core.clock import Clock
 from core.errors import DestinationRefused, Transient
+from core.plugins import PEM
 
 _SENDABLE = re.compile(r"[!-~]{1,4096}")
 _FEWEST_BITS = 2048
@@ -74,7 +75,7 @@ class AppAuth(_Auth):
     )
     installation_id: int = Field(ge=1, description="Where it is installed.")
     private_key: Annotated[SecretStr, Field(max_length=20_000), AfterValidator(_rsa)] = Field(
-        description="The App's private key as PEM text."
+        description="The App's private key as PEM text.", json_schema_extra=PEM
     )
 
     @property

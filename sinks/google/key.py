@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.auth import crypt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from core.plugins import JSON
+
 PROJECT = r"([a-z0-9.-]{1,80}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 _LONGEST = 20_000
 _EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[a-z0-9.-]{1,200}")
@@ -94,7 +96,7 @@ class KeyFileAuth(BaseModel):
 
     type: Literal["key-file"] = "key-file"
     key_file_content: Annotated[SecretStr, BeforeValidator(_content)] = Field(
-        description="The JSON document of the key file, never a path."
+        description="The JSON document of the key file, never a path.", json_schema_extra=JSON
     )
 
     @property

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 
+from core.plugins import YAML
 from sinks.endpoint import Address, CaBundle
 from sinks.kubernetes.access import Access, Bearer
 
@@ -68,7 +69,7 @@ class KubeconfigAuth(BaseModel):
     type: Literal["kubeconfig"]
     kubeconfig: Annotated[
         SecretStr,
-        Field(max_length=200_000),
+        Field(max_length=200_000, json_schema_extra=YAML),
         AfterValidator(_readable),
     ]
 

@@ -55,11 +55,20 @@ PUBLIC: dict[str, int] = {
     "POST /api/svc/v1/oauth2/token": 422,
     "POST /api/svc/v1/users/accept-invitation": 422,
     "POST /api/v1/leaks": 202,
+    "POST /api/v1/oauth2/token": 400,  # a workload's JWT is the credential
 }
 
 _BOT = {"type": "virtual-account", "name": "new-bot"}
 _CONSOLE = {"type": "integration/notification-channel/console", "name": "told"}
 _PROVIDER = {"type": "provider-account/custom", "name": "new-account", "integrations": [_CONSOLE]}
+_IDENTITY_PROVIDER = {
+    "name": "{fresh}",
+    "issuer": "https://{fresh}.example.com",
+    "jwks_uri": "http://127.0.0.1:1/jwks",
+    "audiences": ["keyturn"],
+}
+# Of nobody's issuer: {"alg":"EdDSA","kid":"k"}, {"iss":"nobody"}.
+SOMEBODYS_JWT = "eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ.eyJpc3MiOiJub2JvZHkifQ." + "A" * 86
 _TEAM = {"type": "team", "name": "{fresh}", "members": ["{user_email}"]}
 _ROLE = {
     "type": "role",
@@ -174,6 +183,16 @@ TABLE: dict[str, Row] = {
     # The tenant.
     "GET /api/svc/v1/settings/security": Row(ADMINS),
     "PUT /api/svc/v1/settings/security": Row(ADMINS),
+    # What is about accounts that one may read.
+    "GET /api/v1/events": Row(EVERYBODY),
+    "GET /api/v1/deliveries": Row(EVERYBODY),
+    "GET /api/v1/deliveries/{delivery_id}": Row(VIEWERS),
+    "POST /api/v1/deliveries/{delivery_id}/roll-forward": Row(ADMINS),
+    "GET /api/v1/identity-providers": Row(ADMINS),
+    "PUT /api/v1/identity-providers": Row(ADMINS, body={"manifest": _IDENTITY_PROVIDER}),
+    "GET /api/v1/identity-providers/{provider_id}": Row(ADMINS, ADMINS_NOT_FOUND),
+    "DELETE /api/v1/identity-providers/{provider_id}": Row(ADMINS, ADMINS_NOT_FOUND),
+    "POST /api/v1/identity-providers/explain": Row(ADMINS, body={"token": SOMEBODYS_JWT}),
     "GET /api/v1/audit": Row(ADMINS),
     "GET /api/v1/audit/export": Row(ADMINS),
     "GET /api/v1/audit/verify": Row(ADMINS),

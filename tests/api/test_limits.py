@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -112,3 +113,24 @@ def test_bytes_that_are_no_json_are_refused_by_name(http: httpx.Client, body: by
     assert answer.status_code == 422
     assert answer.json()["code"] == "invalid_input"
     assert answer.json()["details"][0]["field"] == "body"
+
+
+def test_a_head_that_does_not_end_is_refused(server: str):
+    with raw(server) as line:
+        line.sendall(b"GET /healthz HTTP/1.1\r\nHost: keyturn\r\nX-Long: ")
+        for _ in range(1_000):
+            if select.select([line], [], [], 0)[0]:
+                break
+            line.sendall(b"x" * 10_000)
+        answer = line.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_heads_of_ordinary_length_come_one_after_the_other_on_a_line(server: str):
+    long = {"X-Long": "x" * 40_000}
+    with httpx.Client(base_url=server, headers=long) as http:
+        answers = [http.post("/healthz", content=b"y" * 300_000) for _ in range(3)]
+        answers += [http.get("/healthz") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [405] * 3 + [200] * 3

@@ -79,10 +79,12 @@ def test_every_operation_has_a_name_of_its_own():
 
 @each_operation
 def test_every_refusal_has_the_one_shape(operation: dict[str, Any]):
+    is_oauth = operation is OPERATIONS["POST /api/v1/oauth2/token"]
+    shape = "OAuthError" if is_oauth else "Error"
     for status, response in operation["responses"].items():
         if int(status) >= 400:
             content = resolved(response)["content"]["application/json"]
-            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+            assert content["schema"] == {"$ref": f"#/components/schemas/{shape}"}
             assert resolved(response)["description"]
 
 

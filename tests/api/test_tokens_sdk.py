@@ -16,6 +16,7 @@ from core.tokens import Token
 from models import AuditRow
 from services import tokens
 from tests.api.calls import NOWHERE, ONCE, kept_in, put
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -237,7 +238,10 @@ def test_a_deleted_accounts_tokens_end_with_the_answer(client: TrueFoundry, worl
     assert (world.refusal(old), world.refusal(new)) == ("revoked", "revoked")
 
 
-def test_an_account_with_an_identity_provider_mapping_has_no_token(client: TrueFoundry):
+def test_an_account_with_an_identity_provider_mapping_has_no_token(
+    client: TrueFoundry, world: World
+):
+    trust_unseen(world)
     mapping = [IdentityProviderMapping(identity_provider="github", value="repo:acme/shop")]
     made = client.virtual_accounts.create_or_update(
         manifest=VirtualAccountManifest(name="ci-bot", identity_provider_mapping=mapping)

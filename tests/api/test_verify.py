@@ -5,15 +5,22 @@ import pytest
 
 from core.tokens import Token, TokenKind, mint
 from services import account_life, tokens
+from tests.support.persons import person
 from tests.support.world import HOURLY, World
 
 VERIFY = "/api/v1/verify"
+ROLES = {"include": "roles"}
+MEMBER = "mcp-server-member"
 MALFORMED = "tfy_vat_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg2wvuXv"
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
 
 
 def verify(anybody: httpx.Client, token: Token | str) -> httpx.Response:
     text = token if isinstance(token, str) else token.reveal()
-    return anybody.get(VERIFY, headers={"Authorization": f"Bearer {text}"})
+    return anybody.get(VERIFY, headers=bearer(text))
 
 
 def assert_refused(answer: httpx.Response, reason: str) -> None:
@@ -41,6 +48,31 @@ def test_a_good_token_is_answered_with_whose_it_is_and_until_when(
         "state": "current",
         "expiresAt": "2027-01-01T00:00:00Z",
     }
+
+
+def test_the_bearers_roles_are_told_when_they_are_asked_for(anybody: httpx.Client, world: World):
+    held = {"resource_type": "mcp-server", "resource_fqn": "acme:tools", "role_id": MEMBER}
+    _, token = world.create(permissions=[held])
+    ann = person(world)
+
+    of_machine = anybody.get(VERIFY, params=ROLES, headers=bearer(token.reveal())).json()
+    of_person = anybody.get(VERIFY, params=ROLES, headers=ann.bearer).json()
+    plain = verify(anybody, token).json()
+
+    told = {"role": MEMBER, "resourceType": "mcp-server", "resourceFqn": "acme:tools"}
+    assert of_machine == {**plain, "roles": [told]}
+    assert [one["role"] for one in of_person["roles"]] == ["tenant-member"]
+
+
+def test_roles_and_a_question_go_together(anybody: httpx.Client, world: World):
+    _, token = world.create()
+    asked = {"resource_type": "mcp-server", "resource_fqn": "a", "action": "mcp-server:use"}
+
+    answer = anybody.get(VERIFY, params=ROLES | asked, headers=bearer(token.reveal()))
+    wrong = anybody.get(VERIFY, params={"include": "all"}, headers=bearer(token.reveal()))
+
+    assert answer.status_code == 403
+    assert (wrong.status_code, wrong.json()["details"]) == (422, [{"field": "include"}])
 
 
 def test_a_token_without_an_end_has_none(anybody: httpx.Client, world: World):

@@ -15,6 +15,7 @@ from core.secret_manifests import built_in_fqn
 from core.tokens import Token, TokenKind, mint
 from models import (
     CustomRole,
+    Delivery,
     DeviceLogin,
     GrantRow,
     LoginSession,
@@ -31,7 +32,9 @@ from models import (
 from services.accounts import put_account
 from services.integrations import apply_provider_account
 from services.secret_groups import create_secret_group
+from services.tokens import rotate_account
 from tests.api.calls import NOWHERE
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World
 
 _numbers = count(1)
@@ -267,6 +270,27 @@ def _provider_account(things: Things) -> dict[str, str]:
     }
 
 
+def _delivery(things: Things) -> dict[str, str]:
+    """A notice that waits."""
+    channel = _provider_account(things)["integration_fqn"]
+    target = {"type": "console", "notification_channel": channel}
+    given = {"type": "virtual-account", "name": f"told-{next(_numbers)}"}
+    account = put_account(
+        things.world.runtime, things.operator, {**given, "notification_target": target}
+    ).view.account
+    things.made.append(("virtual-account", account.fqn))
+    rotate_account(things.world.runtime, things.operator, account.id)
+    with things.world.runtime.database.reading() as session:
+        found = session.scalars(select(Delivery.id).where(Delivery.account_id == account.id)).one()
+        return {"delivery_id": str(found)}
+
+
+def _identity_provider(things: Things) -> dict[str, str]:
+    name = f"idp-{next(_numbers)}"
+    made = trust_unseen(things.world, name, by=things.operator)
+    return {"provider_id": str(made.row.id), "provider_name": name}
+
+
 def _device_login(things: Things) -> dict[str, str]:
     now = things.world.runtime.now()
     code = mint(TokenKind.DEVICE)
@@ -297,6 +321,8 @@ _KINDS: dict[Callable[[Things], dict[str, str]], tuple[str, ...]] = {
         "integration_id",
         "integration_fqn",
     ),
+    _delivery: ("delivery_id",),
+    _identity_provider: ("provider_id", "provider_name"),
     _device_login: ("user_code", "device_code"),
 }
 MAKERS = {name: maker for maker, names in _KINDS.items() for name in names}

@@ -5,6 +5,8 @@ import sys
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from api.serving import configured
+
 _BODY = b"x" * 240  # as long as verify's
 
 
@@ -15,13 +17,4 @@ async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    uvicorn.run(
-        app,
-        port=int(sys.argv[1]),
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    uvicorn.Server(configured(app, port=int(sys.argv[1]), lifespan="off")).run()

@@ -1,10 +1,11 @@
-"""Pages of the console among 100,000 accounts and 1,000,000 events; what a first visit loads."""
+"""Pages of the console among 100,000 accounts, 1,000,000 events and as many deliveries."""
 
 import logging
 import re
 import time
 from contextlib import ExitStack
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 import structlog
@@ -12,12 +13,12 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core.callers import Caller, Seen, Tally
-from core.events import EventType, Severity
 from core.ids import new_id
-from models import Event, TokenRow
-from services import bulk, tokens
+from models import Delivery, DeliveryState, TokenRow
+from services import tokens
 from services.use_rows import Batch, store
 from tests.benchmarks.field import plant
+from tests.benchmarks.past import live, people
 from tests.console.served import composed
 from tests.console.visits import Visitors
 from tests.support.serving import serving
@@ -25,6 +26,7 @@ from tests.support.world import World
 
 ACCOUNTS = 100_000
 EVENTS = 1_000_000
+PEOPLE = 20_000
 _BATCH = 10_000
 _ROWS = 50_000
 _STRAGGLERS = 1_000
@@ -34,7 +36,7 @@ _WARM = 5
 
 def measure(world: World) -> tuple[dict[str, tuple[float, float]], int]:
     """Median and p99 of each page, in milliseconds; and the bytes of a first visit."""
-    account = _fill(world)
+    about = _fill(world)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with ExitStack() as stack:
         address = stack.enter_context(serving(composed(world.runtime)[0]))
@@ -48,16 +50,41 @@ def measure(world: World) -> tuple[dict[str, tuple[float, float]], int]:
             "accounts, by next rotation": "/virtual-accounts?sort=next",
             "accounts, in trouble": "/virtual-accounts?status=troubled",
             "accounts, paused": "/virtual-accounts?status=paused",
-            "one account": f"/virtual-accounts/{account}",
+            "one account": f"/virtual-accounts/{about['account']}",
             "a form": "/virtual-accounts/new",
             "personal access tokens": "/personal-access-tokens",
+            "users, first page": "/users",
+            "users, last page": f"/users?offset={PEOPLE - 50}",
+            "users, a search": "/users?q=0099",
+            "a team of 2,000": f"/teams/{about['team']}",
+            "a role that many hold": "/roles/tenant-admin",
+            "integrations": "/integrations",
+            "an integration of 100,000": f"/integrations/{about['integration']}",
+            "events": "/activity",
+            "events, warnings": "/activity?severity=warning",
+            "events, of a rare type": "/activity?type=clock.jumped",
+            "events, of an account": "/activity?account=bot-0000001",
+            "deliveries": "/activity/deliveries",
+            "deliveries, failed": "/activity/deliveries?shown=failed",
+            "deliveries, waiting": "/activity/deliveries?shown=waiting",
+            "deliveries, of an integration": (
+                f"/activity/deliveries?integration={about['integration']}"
+            ),
+            "one delivery": f"/activity/deliveries/{about['delivery']}",
+            "audit log": "/activity/audit",
+            "audit log, of somebody": "/activity/audit?actor=tester",
+            "security settings": "/settings/security",
+            "secret groups": "/secret-groups",
         }
         found = {name: _time(http, path) for name, path in pages.items()}
         return found, _first_load(http)
 
 
-def _fill(world: World) -> str:
-    """Accounts, a million events, old tokens in use, and one account that turned often."""
+def _fill(world: World) -> dict[str, UUID]:
+    """Accounts, a million events with their deliveries, old tokens in use, people.
+
+    Answers what pages are about, by name.
+    """
     fqn = world.file_store()
     lane = world.lane(fqn)
     now = world.clock.now()
@@ -74,36 +101,22 @@ def _fill(world: World) -> str:
     for _ in range(30):
         tokens.rotate_account(world.runtime, world.admin, account.id)
     for start in range(0, EVENTS, 50_000):
-        world.runtime.database.write(
-            lambda session, start=start: _events(world, session, ids, start)
-        )
+        numbers = range(start, start + _ROWS)
+        moments = [now - timedelta(seconds=number * 864_000 / EVENTS) for number in numbers]
+        with world.runtime.database.writing() as session:
+            live(world, session, ids, lane, numbers, moments)
     with world.runtime.database.writing() as session:
         _use(world, session, ids)
+        team = people(world, session, PEOPLE)
     with world.runtime.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-    return str(account.id)
-
-
-def _events(world: World, session: Session, ids: list, start: int) -> None:
-    """Over the last ten days, so that 100,000 are of today."""
-    now = world.clock.now()
-    bulk.insert(
-        session,
-        Event,
-        [
-            {
-                "tenant_id": world.tenant_id,
-                "id": new_id(),
-                "type": EventType.TOKEN_ROTATED,
-                "severity": int(Severity.INFO),
-                "account_id": ids[number % ACCOUNTS],
-                "lane_id": None,
-                "at": now - timedelta(seconds=number * 864_000 / EVENTS),
-                "facts": {"account": "x", "generation": 2, "cause": "scheduled"},
-            }
-            for number in range(start, start + _ROWS)
-        ],
-    )
+    failed = world.deliveries(Delivery.state == DeliveryState.FAILED)[0]
+    return {
+        "account": account.id,
+        "team": team,
+        "integration": lane.integration_id,
+        "delivery": failed.id,
+    }
 
 
 def _use(world: World, session: Session, ids: list) -> None:

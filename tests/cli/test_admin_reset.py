@@ -10,6 +10,7 @@ from models import AuditRow, GrantRow, User, VirtualAccount
 from services import account_life, tokens, user_life
 from services.verification import Verified, actor_of, verify
 from tests.support.command import Keyturn
+from tests.support.identity import trust_unseen
 from tests.support.world import World
 
 LOCKED_OUT = ["nothing", "revoked", "deleted", "expired", "powerless", "mapped"]
@@ -33,6 +34,7 @@ def lock_out(keyturn: Keyturn, world: World, how: str, tmp_path: Path) -> None:
     elif how == "expired":
         world.put("keyturn-admin", expiration_date="2020-01-01")
     elif how == "mapped":
+        trust_unseen(world)
         mapping = [{"identity_provider": "github", "value": "repo:acme/app"}]
         world.put("keyturn-admin", identity_provider_mapping=mapping)
     else:

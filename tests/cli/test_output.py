@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.errors import DestinationRefused
 from tests.support.command import Keyturn, commands
+from tests.support.identity import trust_unseen, trusted
 from tests.support.world import HOURLY, World, stored
 
 TOKEN = re.compile(r"tfy_(vat|pat)_\w")
@@ -27,6 +29,8 @@ COMMANDS = [
     "accounts stores ci-bot",
     "accounts uses ci-bot",
     "accounts acknowledge ci-bot",
+    "identity-providers list",
+    "identity-providers explain --file jwt",
     "signing-keys list",
     "signing-keys rotate",
     "channels list",
@@ -45,6 +49,7 @@ COMMANDS = [
 WITHOUT_JSON = [
     "accounts pause ci-bot",
     "accounts resume ci-bot",
+    "identity-providers delete unused --yes",
     "tenants create globex --email bob@example.com",
     "admin bootstrap --tenant acme --out admin-token",
     "admin reset --email ann@example.com --out admin-token",
@@ -69,8 +74,8 @@ WILD = "[red]\x1b[31m\x1b]0;owned\x07\r\u202e:key:\\"
 @pytest.fixture
 def busy(
     keyturn: Keyturn, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Keyturn:
-    """With an account, a store and a lane in trouble, a channel and a manifest."""
+) -> Iterator[Keyturn]:
+    """With an account, a store and a lane in trouble, a channel, a manifest and a JWT."""
     (tmp_path / "bot.yaml").write_text("type: virtual-account\nname: bot\n")
     monkeypatch.chdir(tmp_path)
     fqn, store = world.store()
@@ -78,7 +83,12 @@ def busy(
     store.fail(DestinationRefused(f"refused by {WILD}"))
     world.create("ci-bot", auto_rotate=HOURLY, secret_store_config=stored(fqn))
     world.drain()
-    return keyturn
+    trust_unseen(world, "unused")
+    monkeypatch.setenv("KEYTURN_ALLOWED_NETWORKS", "127.0.0.1")
+    with trusted(world) as identity:
+        identity.map("mapped-bot")
+        (tmp_path / "jwt").write_text(identity.issuer.issue())
+        yield keyturn
 
 
 @pytest.mark.parametrize("command", COMMANDS)

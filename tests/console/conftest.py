@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from console.app import Console
 from core.sealing import MasterKey
 from tests.console.served import composed
-from tests.console.visits import Visitors
+from tests.console.visits import PATIENCE, Visitor, Visitors
 from tests.support.browser import chromium, visiting
 from tests.support.serving import Stage, serving
 from tests.support.world import World, new_world
@@ -74,7 +74,7 @@ def server(console: Console, stage: tuple[Stage, str]) -> str:
 @pytest.fixture
 def anybody(server: str) -> Iterator[httpx.Client]:
     """Somebody who is not signed in, as a browser says of itself."""
-    with httpx.Client(base_url=server, headers={"Origin": server}) as made:
+    with httpx.Client(base_url=server, headers={"Origin": server}, timeout=PATIENCE) as made:
         yield made
 
 
@@ -102,6 +102,12 @@ def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
 def page(context: BrowserContext) -> Page:
     """A window of somebody who is not signed in."""
     return context.new_page()
+
+
+@pytest.fixture
+def ann(visitors: Visitors) -> Visitor:
+    """A tenant's admin, without a browser."""
+    return visitors.by_http(visitors.admin())
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from core.errors import PlaceRefused, Transient
-from models import VirtualAccount
+from models import Delivery, Integration, VirtualAccount
 from services import account_life, tokens
-from services.teams import put_team
 from services.use_counting import UseCounter
+from tests.console.demo_people import fill_people
 from tests.support.world import World, stored, told_by
 
 # Name, days between rotations, owner.
@@ -41,16 +41,11 @@ _AGENTS = ("python-requests/2.32.3", "Go-http-client/2.0", "curl/8.5.0")
 
 def fill(world: World) -> dict[str, str]:
     """Makes it; answers the names of things that pages are about."""
+    names = fill_people(world)
     vault_fqn, vault = world.store("vault-production")
     aws_fqn, _ = world.store("aws-frankfurt")
     files = world.file_store("files")
     chat, _ = world.channel("ops-chat")
-    for team in ("platform", "payments", "data"):
-        put_team(
-            world.runtime,
-            world.admin,
-            {"type": "team", "name": team, "members": ["admin@example.com"]},
-        )
     hero, _ = world.create(
         "checkout-api",
         tags={"service": "checkout", "env": "production", "cost-center": "4711"},
@@ -79,7 +74,11 @@ def fill(world: World) -> dict[str, str]:
     _live(world, 3)
     _use(world, hero)
     (troubled,) = world.rows(VirtualAccount, VirtualAccount.name == "payments-webhooks")
-    return {"account": str(hero.id), "troubled": str(troubled.id)}
+    rows = {row.fqn: str(row.id) for row in world.rows(Integration)}
+    failed = world.rows(Delivery, Delivery.failures > 2)
+    names["delivery"] = str(failed[0].id)
+    names |= {"store": rows[vault_fqn], "channel": rows[chat]}
+    return {**names, "account": str(hero.id), "troubled": str(troubled.id)}
 
 
 def _make(

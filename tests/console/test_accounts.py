@@ -15,11 +15,6 @@ from tests.support.world import HOURLY, LIMITS, World, stored
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
-@pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    return visitors.by_http(visitors.admin())
-
-
 def account_of(world: World, name: str = "ci-bot") -> VirtualAccount:
     (found,) = world.rows(VirtualAccount, VirtualAccount.name == name)
     return found

@@ -20,7 +20,9 @@ def test_every_page_is_accessible_and_fits_its_window_in_light_in_dark_and_on_a_
                 if one.is_signed_in and not context.cookies():
                     visitors.into(page, who)
                 one.visit(page, names)
-                found[view, one.name] = (flaws(page), overflow(page))
+                # In the dark the same page has other colours, and nothing else.
+                seen = flaws(page, colours_only=view == "dark")
+                found[view, one.name] = (seen, overflow(page))
 
     assert {name: seen for name, seen in found.items() if seen != ([], 0)} == {}
 

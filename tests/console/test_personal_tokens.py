@@ -10,11 +10,6 @@ from tests.console.visits import Visitor, Visitors
 from tests.support.world import World
 
 
-@pytest.fixture
-def ann(visitors: Visitors) -> Visitor:
-    return visitors.by_http(visitors.admin())
-
-
 def shown(text: str) -> str:
     return re.search(r"tfy_pat_\w+", text)[0]
 

@@ -16,6 +16,7 @@ from tests.support.persons import Person, logged_in, person
 from tests.support.world import World
 
 COOKIE = "keyturn"
+PATIENCE = 60.0  # seconds: a busy machine is no failure
 
 
 class Visitor:
@@ -64,6 +65,7 @@ class Visitors:
                 base_url=self._server,
                 headers={"Origin": self._server},
                 cookies={COOKIE: self.session(who)},
+                timeout=PATIENCE,
             )
         )
         return Visitor(http, who)

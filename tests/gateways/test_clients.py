@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
@@ -19,6 +19,9 @@ from truefoundry_sdk.core.api_error import ApiError
 from core.tokens import Token, TokenKind, mint
 from services import tokens
 from tests.gateways.upstream import WORDS
+from tests.support.identity import Identity, trusted
+from tests.support.issuer import SigningPair
+from tests.support.jwts import issued
 from tests.support.persons import person
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, World, stored
@@ -27,22 +30,37 @@ ROTATIONS = 5
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
-@pytest.fixture(params=["PAT", "VAT", "in grace"])
-def good(request, world: World) -> str:
+@pytest.fixture
+def identity(world: World) -> Iterator[Identity]:
+    """An issuer whose JWTs the world takes."""
+    with trusted(world) as made:
+        yield made
+
+
+@pytest.fixture(params=["PAT", "VAT", "in grace", "JWT", "mapped JWT"])
+def good(request, world: World, identity: Identity) -> str:
     """A token that works."""
     if request.param == "PAT":
         return person(world).token
+    if request.param == "JWT":
+        return issued(world)[1].reveal()
+    if request.param == "mapped JWT":
+        identity.map()
+        return identity.issuer.issue()
     account, token = world.create(auto_rotate=HOURLY)
     if request.param == "in grace":
         tokens.rotate_account(world.runtime, world.admin, account.id)
     return token.reveal()
 
 
-@pytest.fixture(params=["unknown", "expired", "revoked"])
-def bad(request, world: World) -> str:
+@pytest.fixture(params=["unknown", "expired", "revoked", "forged JWT"])
+def bad(request, world: World, identity: Identity) -> str:
     """A token that works no more, or never did."""
     if request.param == "unknown":
         return mint(TokenKind.VIRTUAL_ACCOUNT).reveal()
+    if request.param == "forged JWT":
+        identity.map()
+        return SigningPair("key-1").sign(identity.issuer.claims())
     account, token = world.create(expiration_date="2026-03-03")
     if request.param == "revoked":
         tokens.revoke_all(world.runtime, world.admin, account.id)

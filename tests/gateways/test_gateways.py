@@ -6,12 +6,13 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from core.tokens import TokenKind, mint
+from core.tokens import LONGEST_JWT, TokenKind, mint
 from services import tokens
 from services.account_uses import uses_of_account
 from tests.api.gateways import HEADERS as NAMES
 from tests.gateways.conftest import FAILED_LOGINS
 from tests.support.gateways import KINDS, SAMPLES, running
+from tests.support.identity import trusted
 from tests.support.persons import person
 from tests.support.ports import LOOPBACK, free_port, own_addresses
 from tests.support.world import HOURLY
@@ -57,6 +58,16 @@ def test_a_person_gets_through_and_what_is_empty_is_empty(http, world, upstream)
 
     assert answer.status_code == 200
     assert learned(upstream) == ["acme", ann.email, "user", str(ann.token_id), "", ""]
+
+
+def test_a_jwt_with_many_groups_gets_through(http, world, upstream):
+    with trusted(world) as identity:
+        identity.map()
+        token = identity.issuer.issue(groups=["a-group-of-twenty-one"] * 480)
+
+        assert http.get("/", headers=bearer(token)).status_code == 200
+    assert 15_000 < len(token) < LONGEST_JWT
+    assert learned(upstream)[1] == "ci-bot"
 
 
 def test_a_token_in_grace_gets_through_and_says_which_it_is(http, world, upstream):

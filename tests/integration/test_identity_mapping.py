@@ -14,10 +14,16 @@ from services import account_life, recovery, syncing, tokens
 from services.accounts import put_account
 from services.bootstrap import ensure_tenant
 from services.identity_mapping import NO_TOKEN
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, LIMITS, World, stored
 
 CI = [{"identity_provider": "github", "value": "repo:acme/shop:ref:refs/heads/main"}]
 LONG = {"interval": "1h", "grace": "10m"}
+
+
+@pytest.fixture(autouse=True)
+def _provider(world: World) -> None:
+    trust_unseen(world)
 
 
 def mapped(world: World, name: str = "ci-bot", **manifest: Any) -> VirtualAccount:
@@ -94,6 +100,9 @@ def test_a_mapping_and_auto_rotate_are_refused_together(world: World):
         ([*CI, *CI], "identity_provider_mapping.1"),
         ([{"identity_provider": "github"}], "identity_provider_mapping.0.value"),
         ([{"identity_provider": "", "value": "x"}], "identity_provider_mapping.0.identity_pro"),
+        ([{**CI[0], "identity_provider": "okta"}], "identity_provider_mapping.0.identity_provider"),
+        ([{**CI[0], "value": "*"}], "identity_provider_mapping.0"),
+        ([{**CI[0], "conditions": [{"claim": "ref"}]}], "identity_provider_mapping.0.conditions.0"),
         ("github", "identity_provider_mapping"),
     ],
 )
@@ -216,6 +225,7 @@ def test_another_tenant_may_map_the_same_value(world: World):
     mapped(world)
 
     other = ensure_tenant(world.runtime, "umbrella", limits=LIMITS, admin_email="a@example.com")
+    trust_unseen(world, by=Actor.operator(other, "tester"))
     given = {"name": "ci-bot", "identity_provider_mapping": CI}
     put_account(world.runtime, Actor.operator(other, "tester"), given)
 

@@ -13,6 +13,7 @@ from services import account_life, tokens
 from services.account_filters import Narrowing
 from services.mass_rotation import Turned, look_ahead, turn_all
 from tests.benchmarks.mass_rotation import rotate_all
+from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World, stored
 
 ACCOUNTS = 1_000
@@ -144,6 +145,7 @@ def test_those_without_a_token_to_turn_are_left_out(world: World):
     suspended, _ = world.create("suspended")
     deleted, _ = world.create("deleted")
     world.create("expired", expiration_date="2026-03-03")
+    trust_unseen(world)
     world.put(
         "mapped", identity_provider_mapping=[{"identity_provider": "github", "value": "repo"}]
     )

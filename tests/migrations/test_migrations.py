@@ -11,12 +11,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, MetaData, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import Unready
 from core.events import EventType
-from models import Base, Delivery, Lane, VirtualAccount
+from models import Base, Delivery, IdentityMapping, Lane, VirtualAccount
 from models.types import Instant, Span
 from services.database import Database
 from services.migrating import check_schema, config, migrate, revisions
@@ -84,6 +84,47 @@ def test_migrated_constraints_are_the_models_constraints(database: Database):
     Base.metadata.create_all(database.engine)
 
     assert described(database.engine) == migrated
+
+
+def test_mappings_of_before_there_were_providers_stay_and_go_back(database: Database):
+    tenant, row = uuid4(), uuid4()
+    with database.engine.connect() as connection, connection.begin():
+        command.upgrade(config(connection), "0005")
+        before = MetaData()
+        before.reflect(connection, only=["tenants", "identity_mappings"])
+        now = datetime(2026, 3, 2, tzinfo=UTC)
+        moment = now if connection.dialect.name == "postgresql" else int(now.timestamp() * 1e6)
+        connection.execute(
+            before.tables["tenants"].insert(),
+            {
+                "id": _written(connection, tenant), "name": "acme", "smallest_interval": 1,
+                "smallest_grace": 1, "max_hold": 1, "pick_up": 1, "max_live_generations": 10,
+                "default_grace": 1, "session_length": 1, "created_at": moment,
+            },
+        )  # fmt: skip
+        connection.execute(
+            before.tables["identity_mappings"].insert(),
+            {
+                "id": _written(connection, row), "tenant_id": _written(connection, tenant),
+                "subject_kind": "virtualaccount", "subject_id": _written(connection, row),
+                "identity_provider": "github", "value": "repo:acme/app",
+            },
+        )  # fmt: skip
+
+    migrate(database)
+    with database.reading() as session:
+        (kept,) = session.scalars(select(IdentityMapping)).all()
+    with database.engine.connect() as connection, connection.begin():
+        command.downgrade(config(connection), "0005")
+        held = connection.scalar(text("SELECT value FROM identity_mappings"))
+
+    assert (kept.value, kept.provider_id, kept.entry) == ("repo:acme/app", None, None)
+    assert held == "repo:acme/app"
+
+
+def _written(connection: Connection, value: UUID) -> UUID | str:
+    """An id as its database's driver takes it."""
+    return value if connection.dialect.name == "postgresql" else value.hex
 
 
 def test_a_database_without_schema_is_refused_with_what_to_do(database: Database):

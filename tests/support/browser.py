@@ -71,12 +71,15 @@ def _is_wrong(said: ConsoleMessage) -> bool:
     return said.type == "error" and not said.text.startswith("Failed to load resource")
 
 
-def flaws(page: Page) -> list[str]:
+_EVERYTHING = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def flaws(page: Page, *, colours_only: bool = False) -> list[str]:
     """What axe finds: each rule with the elements that break it."""
     page.evaluate(_AXE)
+    only = {"type": "rule", "values": ["color-contrast"]} if colours_only else _EVERYTHING
     found = page.evaluate(
-        "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa',"
-        " 'wcag22aa', 'best-practice']})"
+        "only => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only
     )
     return [
         f"{one['id']}: {json.dumps([node['target'] for node in one['nodes']][:4])}"

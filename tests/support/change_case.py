@@ -9,6 +9,7 @@ from core.actors import Actor
 from models import Change, LoginSession
 from services import bindings, roles, teams, tokens
 from services.verification import Verified, actor_of, verify
+from tests.support.identity import trust_unseen
 from tests.support.persons import Person, logged_in, person
 from tests.support.world import World
 
@@ -22,6 +23,7 @@ class Case:
     world: World
 
     def __post_init__(self) -> None:
+        trust_unseen(self.world)
         self.account, self.token = self.world.create(auto_rotate=SHORT)
         self.token_id = self.world.current(self.account).id
         self.ann: Person = person(self.world)

@@ -9,6 +9,7 @@ from typing import Literal
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.serving import configured
 from tests.support.ports import LOOPBACK
 from tests.support.waiting import eventually
 
@@ -39,10 +40,7 @@ class Stage:
 @contextmanager
 def serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """The address at which the application answers; requests under way are finished at the end."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan=lifespan, ws="none", proxy_headers=False
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configured(app, lifespan=lifespan))
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # as `keyturn api` does
         listener.bind((LOOPBACK, 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -1,7 +1,7 @@
 """Verifiers without a server: what a gateway's question costs and finds, asked by hand."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,8 +30,20 @@ class Asked:
 
     def says(self, token: Token | str) -> str:
         """`good`, or why not; from memory if it can."""
-        verdict = self.loop.run(self.verifier.find(_token(token))).verdict
+        return self.loop.run(self.find(token))
+
+    async def find(self, token: Token | str) -> str:
+        """The same, for tests with a loop of their own."""
+        verdict = (await self.verifier.find(_token(token))).verdict
         return verdict.reason.value if isinstance(verdict, Rejected) else "good"
+
+    def say_together(self, tokens: Sequence[str]) -> list[str]:
+        """The same of several at a time."""
+
+        async def all_of_them() -> list[str]:
+            return list(await asyncio.gather(*map(self.find, tokens)))
+
+        return self.loop.run(all_of_them())
 
     def allows(self, token: Token | str, action: str, resource_type: str, fqn: str) -> bool:
         verdict = self.loop.run(self.verifier.find(_token(token))).verdict
