@@ -1,4 +1,4 @@
-"""Renders every event for every medium into docs/notifiers/samples, and takes pictures of some."""
+"""Renders every event for every medium into docs/notifiers/samples, and takes pictures of them."""
 
 import json
 import shutil
@@ -26,7 +26,8 @@ from notifiers.words import severity, title
 from tests.smaller_png import shrink
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notifiers" / "samples"
-PICTURED = (
+# Pictured as the dark and the small see them, too.
+_THRICE = (
     EventType.TOKEN_ROTATED,
     EventType.ROTATION_UPCOMING,
     EventType.GRACE_ENDING,
@@ -46,10 +47,16 @@ _ABOUT = (
 )
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Width of the window, and whether the reader likes it dark.
-VIEWS = {"light": (680, False), "dark": (680, True), "phone": (390, False)}
+_VIEWS = {"light": (680, False), "dark": (680, True), "phone": (390, False)}
 _TALL = 1_500
 _OWN = 4  # of a digest's notices
 _MARGIN = 32
+
+
+def pictured() -> dict[str, list[str]]:
+    """Of what there are pictures, and in which views."""
+    names = [*(event.value for event in SAMPLED), "digest"]
+    return {name: list(_VIEWS)[: 3 if name in _THRICE else 1] for name in names}
 
 
 def rendered() -> dict[str, str]:
@@ -75,8 +82,10 @@ def main() -> None:
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
         sys.exit("The samples are written, but no pictures: install chromium.")
-    for name in PICTURED:
-        for view in VIEWS:
+    for old in FOLDER.glob("*.png"):
+        old.unlink()
+    for name, views in pictured().items():
+        for view in views:
             _take(browser, FOLDER / f"{name}.html", view)
     sys.stdout.write(f"{len(files)} samples are in {FOLDER}\n")
 
@@ -146,15 +155,15 @@ def _index() -> str:
         "| | light | dark | phone |",
         "|---|---|---|---|",
     ]
-    for name in PICTURED:
-        pictures = " | ".join(f"![{view}]({name}.{view}.png)" for view in VIEWS)
-        rows.append(f"| `{name}` | {pictures} |")
+    for name, views in pictured().items():
+        pictures = (f"![{view}]({name}.{view}.png)" if view in views else "" for view in _VIEWS)
+        rows.append(f"| `{name}` | {' | '.join(pictures)} |")
     return "\n".join(rows) + "\n"
 
 
 def _take(browser: str, page: Path, view: str) -> None:
     """A picture of the page, as high as the page is."""
-    width, is_dark = VIEWS[view]
+    width, is_dark = _VIEWS[view]
     target = page.with_name(f"{page.stem}.{view}.png")
     with tempfile.TemporaryDirectory() as profile:
         options = [
