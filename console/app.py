@@ -14,6 +14,7 @@ from console import (
     audit,
     device,
     elsewhere,
+    identity_providers,
     integration_form,
     integrations,
     live,
@@ -71,6 +72,7 @@ PAGES = (
     audit.router,
     activity.router,
     settings.router,
+    identity_providers.router,
     elsewhere.router,
 )
 

@@ -49,6 +49,13 @@ SECTIONS = (
     ),
     Section("Activity", "/activity", "activity", "Delivery"),
     Section("Security", "/settings/security", "settings", "Settings", "settings:read"),
+    Section(
+        "Identity providers",
+        "/settings/identity-providers",
+        "identity",
+        "Settings",
+        "settings:read",
+    ),
 )
 
 

@@ -30,6 +30,8 @@ TOLD: dict[str, str] = {
     "group-deleted": "The group is deleted with all that was in it.",
     "secret-put": "The value is put. The one before it stays as an older version.",
     "secret-deleted": "The key is deleted with all its versions.",
+    "provider-added": "Its JWTs are taken from now on.",
+    "provider-deleted": "Its JWTs are nobody's from now on.",
     "team-created": "The team is there.",
     "team-deleted": "The team is deleted; its people stay.",
     "role-created": "The role is there. Nobody holds it yet.",

@@ -21,6 +21,7 @@ from core.spelling import reference_spelling
 from models import Audience, IdentityMapping, IdentityProvider, Tenant
 from services.asterisks import unmask
 from services.exchanged import end_of_provider
+from services.expecting import Expected, check_expected
 from services.outbox import Outbox
 from services.runtime import Runtime
 from services.scope import find, find_locked, mine
@@ -82,7 +83,12 @@ def read_identity_provider(runtime: Runtime, actor: Actor, provider_id: str) -> 
 
 
 def put_identity_provider(
-    runtime: Runtime, actor: Actor, given: dict[str, Any], *, dry_run: bool = False
+    runtime: Runtime,
+    actor: Actor,
+    given: dict[str, Any],
+    *,
+    dry_run: bool = False,
+    expected: Expected | None = None,
 ) -> PutProvider:
     """Creates the provider of this name or makes it agree with the manifest; for tenant-admins.
 
@@ -92,6 +98,9 @@ def put_identity_provider(
     spelled = {"type": "identity-provider", **reference_spelling(given)}
 
     def use_case(session: Session, outbox: Outbox) -> PutProvider:
+        actor.demand_admin()
+        if expected is not None:
+            check_expected(expected, _named(session, actor, str(spelled.get("name"))))
         return _put(runtime, session, outbox, actor, spelled)
 
     with _alone():
@@ -132,7 +141,6 @@ def client_secret(runtime: Runtime, row: IdentityProvider) -> str | None:
 def _put(
     runtime: Runtime, session: Session, outbox: Outbox, actor: Actor, spelled: dict[str, Any]
 ) -> PutProvider:
-    actor.demand_admin()
     tenant = session.get_one(Tenant, actor.tenant_id)
     name = spelled.get("name")
     row = _named(session, actor, name) if isinstance(name, str) else None

@@ -2,6 +2,7 @@
 
 from models import Team, User
 from services.bindings import put_binding
+from services.identity_providers import put_identity_provider
 from services.invitations import invite
 from services.personal_tokens import Wanted, create_for
 from services.roles import put_role
@@ -72,6 +73,17 @@ def fill_people(world: World) -> dict[str, str]:
             ],
         },
     )
+    provider = put_identity_provider(
+        runtime,
+        admin,
+        {
+            "name": "github",
+            "issuer": "https://token.actions.githubusercontent.com",
+            "jwks_uri": "http://127.0.0.1:1/jwks",
+            "audiences": ["https://keyturn.example.com/acme"],
+            "conditions": [{"claim": "repository_owner_id", "equals": "4711"}],
+        },
+    )
     group = put_secret_group(
         runtime,
         admin,
@@ -90,4 +102,5 @@ def fill_people(world: World) -> dict[str, str]:
         "role": str(role.row.id),
         "binding": str(binding.row.id),
         "group": str(group.row.id),
+        "provider": str(provider.row.id),
     }
