@@ -82,6 +82,23 @@ def examine(
     return found if provider is None else _of(runtime, found, provider, text, said, waited)
 
 
+def examine_patiently(
+    runtime: Runtime,
+    text: str,
+    said: jwts.Unverified,
+    *,
+    tenant_id: UUID | None = None,
+    found: Examined | None = None,
+) -> Examined:
+    """The same for a thread, which waits for the provider's keys if need be."""
+    made = examine(runtime, text, said, tenant_id=tenant_id, found=found)
+    if isinstance(made, Wanted):
+        made.wait()
+        made = examine(runtime, text, said, tenant_id=tenant_id, found=found, waited=True)
+    assert isinstance(made, Examined)
+    return made
+
+
 def examine_id_token(
     runtime: Runtime, provider: Trusted, text: str, said: jwts.Unverified, nonce: str
 ) -> Examined:
@@ -117,6 +134,22 @@ def examine_id_token(
     return found
 
 
+def check_conditions(
+    found: Examined, conditions: Iterable[Condition], claims: Any, name: str = "conditions"
+) -> bool:
+    """Whether the claims are as demanded; the first that is not is told."""
+    failed = next((one for one in conditions if not one.is_met(claims)), None)
+    told = "all are met" if failed is None else f"{failed.claim} is not as demanded"
+    return found.check(name, failed is None, told, Reason.REFUSED_CLAIMS)
+
+
+def ends_at(said: jwts.Unverified) -> datetime:
+    """The last moment of a JWT that was examined."""
+    end = jwts.moment(said.claims["exp"])
+    assert end is not None
+    return end
+
+
 def _of(
     runtime: Runtime,
     found: Examined,
@@ -139,39 +172,6 @@ def _of(
     if found.check("signature", is_signed, said.algorithm, Reason.WRONG_SIGNATURE):
         check_conditions(found, provider.manifest.conditions, said.claims)
     return found
-
-
-def examine_patiently(
-    runtime: Runtime,
-    text: str,
-    said: jwts.Unverified,
-    *,
-    tenant_id: UUID | None = None,
-    found: Examined | None = None,
-) -> Examined:
-    """The same for a thread, which waits for the provider's keys if need be."""
-    made = examine(runtime, text, said, tenant_id=tenant_id, found=found)
-    if isinstance(made, Wanted):
-        made.wait()
-        made = examine(runtime, text, said, tenant_id=tenant_id, found=found, waited=True)
-    assert isinstance(made, Examined)
-    return made
-
-
-def check_conditions(
-    found: Examined, conditions: Iterable[Condition], claims: Any, name: str = "conditions"
-) -> bool:
-    """Whether the claims are as demanded; the first that is not is told."""
-    failed = next((one for one in conditions if not one.is_met(claims)), None)
-    told = "all are met" if failed is None else f"{failed.claim} is not as demanded"
-    return found.check(name, failed is None, told, Reason.REFUSED_CLAIMS)
-
-
-def ends_at(said: jwts.Unverified) -> datetime:
-    """The last moment of a JWT that was examined."""
-    end = jwts.moment(said.claims["exp"])
-    assert end is not None
-    return end
 
 
 def _provider(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.actors import Actor
-from core.errors import Conflict, MasterKeyMissing, NotFound, SealBroken
+from core.errors import Conflict, InvalidInput, MasterKeyMissing, NotFound, SealBroken
 from core.ids import new_id
 from core.plugins import MASK
 from core.provider_manifests import IdentityProviderManifest, parse_provider
@@ -153,7 +153,7 @@ def _put(
     created = row is None
     if row is None:
         row = _create(session, outbox, actor, tenant, manifest)
-    elif parse_provider(row.manifest).trust != manifest.trust:
+    elif _trust(row) != manifest.trust:
         end_of_provider(session, outbox, row)
     row.manifest = _masked(full)
     secret = manifest.sign_in and manifest.sign_in.client_secret
@@ -170,6 +170,14 @@ def _put(
         detail = {"before": existing, "after": row.manifest}
     _audit(outbox, actor, "created" if created else "updated", row, detail)
     return PutProvider(ProviderView(row, tenant), created, True, existing)
+
+
+def _trust(row: IdentityProvider) -> Any:
+    """What the provider is trusted for; nothing, where another release wrote what none reads."""
+    try:
+        return parse_provider(row.manifest).trust
+    except InvalidInput:
+        return None
 
 
 def _create(
