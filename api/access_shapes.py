@@ -6,9 +6,9 @@ from api.shapes import moment
 from core.actors import Actor
 from core.roles import RESOURCE_TYPES, VERBS, Role
 from models import RoleBinding, Tenant
-from services.holdings import Holding, Membership
-from services.roles import RoleView
-from services.team_views import Member, TeamView
+from services.access.holdings import Holding, Membership
+from services.access.roles import RoleView
+from services.people.team_views import Member, TeamView
 
 _TOP = 5
 _EVERY_ACTION = sorted(f"{kind}:{verb}" for kind in RESOURCE_TYPES for verb in VERBS)

@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse
 from api.callers import TheRuntime, address_of
 from api.failed_logins import failed_logins_of
 from core.errors import InvalidInput
-from services import acknowledging
+from services.notices import acknowledging
 
 router = APIRouter(include_in_schema=False)
 

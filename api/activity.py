@@ -11,10 +11,10 @@ from api.callers import Caller, TheRuntime
 from api.paging import Text
 from core.errors import InvalidInput
 from core.events import EventType, Severity
-from services.delivery_log import Shown, WantedDeliveries, delivery_story, list_deliveries
-from services.event_log import WantedEvents, list_events
-from services.looking_back import Mark
-from services.rolling_forward import roll_delivery
+from services.delivery.delivery_log import Shown, WantedDeliveries, delivery_story, list_deliveries
+from services.delivery.rolling_forward import roll_delivery
+from services.watching.event_log import WantedEvents, list_events
+from services.watching.looking_back import Mark
 
 router = APIRouter(prefix="/api/v1", tags=["activity"])
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from api.shapes import moment
 from core.events import Severity
 from models import Event
-from services.delivery_log import DeliveryLine, DeliveryStory
-from services.event_log import shown_facts
-from services.looking_back import Page
+from services.delivery.delivery_log import DeliveryLine, DeliveryStory
+from services.watching.event_log import shown_facts
+from services.watching.looking_back import Page
 
 Item = TypeVar("Item")
 

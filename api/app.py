@@ -36,9 +36,9 @@ from api.described import DESCRIPTION, TAGS
 from api.fast_lane import FastLane
 from api.limits import BodyLimit
 from api.request_ids import RequestIds
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
-from services.verifier import Verifier
+from services.verify.failed_logins import FailedLogins
+from services.verify.verifier import Verifier
 
 _CALLS = ("/api/", "/.well-known/")
 

@@ -11,8 +11,8 @@ from pydantic import AwareDatetime
 from api import shapes
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
-from services.audit_log import Wanted, export_audit, list_audit
-from services.audit_verifying import check_chain
+from services.audit.audit_log import Wanted, export_audit, list_audit
+from services.audit.audit_verifying import check_chain
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 

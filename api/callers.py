@@ -9,7 +9,7 @@ from api.failed_logins import failed_logins_of
 from core.actors import Actor
 from core.errors import Unauthenticated
 from services.runtime import Runtime
-from services.verification import Rejected, Verified, actor_of
+from services.verify.verification import Rejected, Verified, actor_of
 
 # Says in the OpenAPI document how to log in; `bearer` is what reads the header.
 BEARER = Depends(

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.bodies import Body
 from api.callers import Caller, TheRuntime
-from services.channel_trials import try_channel
+from services.integrations.channel_trials import try_channel
 
 router = APIRouter(prefix="/api/svc/v1/integrations", tags=["integrations"])
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from starlette.types import Scope
 
 from core.tokens import recognise
-from services.failed_logins import FailedLogins
-from services.verification import Reason, Rejected
-from services.verifier import Answer, Verifier
+from services.verify.failed_logins import FailedLogins
+from services.verify.verification import Reason, Rejected
+from services.verify.verifier import Answer, Verifier
 
 Headers = Iterable[tuple[bytes, bytes]]
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
 from api.failed_logins import failed_logins_of
-from services.device_login import LENGTH, approve_login, begin_login, finish_login
-from services.sessions import end_session
+from services.people.device_login import LENGTH, approve_login, begin_login, finish_login
+from services.people.sessions import end_session
 
 router = APIRouter(tags=["login"])
 

@@ -4,7 +4,7 @@ from typing import cast
 
 from fastapi import Request
 
-from services.failed_logins import FailedLogins
+from services.verify.failed_logins import FailedLogins
 
 
 def failed_logins_of(request: Request) -> FailedLogins:

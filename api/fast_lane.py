@@ -18,10 +18,10 @@ from api.questions import Question, asks_for_roles, question_of
 from api.request_ids import RequestIds, name_client, request_id_of
 from api.verdicts import Ready
 from core.errors import InvalidInput, KeyturnError
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
-from services.verification import Rejected, Verified
-from services.verifier import Answer, Held, Verifier
+from services.verify.failed_logins import FailedLogins
+from services.verify.verification import Rejected, Verified
+from services.verify.verifier import Answer, Held, Verifier
 
 VERIFY = "/api/v1/verify"
 INTROSPECT = "/api/v1/introspect"

@@ -11,8 +11,8 @@ from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset
 from api.shapes import page
 from core.tokens import LONGEST_JWT
-from services import identity_providers as providers
-from services.explaining import explain_jwt
+from services.identity import identity_providers as providers
+from services.identity.explaining import explain_jwt
 
 router = APIRouter(prefix="/api/v1/identity-providers", tags=["identity providers"])
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from api.shapes import moment
-from services.explaining import Explained
-from services.identity_providers import ProviderView
-from services.verdicts import Rejected
+from services.identity.explaining import Explained
+from services.identity.identity_providers import ProviderView
+from services.verify.verdicts import Rejected
 
 
 def identity_provider(view: ProviderView) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.shapes import moment
-from services.integration_views import IntegrationView, LaneView
+from services.integrations.integration_views import IntegrationView, LaneView
 
 
 def integration(view: IntegrationView) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from api import shapes
 from api.callers import Caller, TheRuntime
 from api.integration_shapes import integration
 from api.paging import Limit, Offset
-from services import integration_views
+from services.integrations import integration_views
 
 router = APIRouter(prefix="/api/v1/integrations", tags=["integrations"])
 

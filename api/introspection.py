@@ -9,10 +9,10 @@ from api import verdicts
 from api.credentials import LookUps, bearer_of
 from api.errors import as_response
 from core.errors import Forbidden, InvalidInput, KeyturnError, TooLarge, Unauthenticated
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
-from services.verification import Rejected, Verified
-from services.verifier import Verifier
+from services.verify.failed_logins import FailedLogins
+from services.verify.verification import Rejected, Verified
+from services.verify.verifier import Verifier
 
 NEEDS = "virtual-account:read"
 

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.callers import address_of, runtime_of
 from api.failed_logins import failed_logins_of
-from services.leaks import report_leak
+from services.notices.leaks import report_leak
 
 router = APIRouter(tags=["leaks"])
 

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api.callers import TheRuntime, address_of, bearer
 from core.errors import Unauthenticated
 from core.settings import Settings
-from services.gauges import Gauges
+from services.watching.gauges import Gauges
 
 router = APIRouter(tags=["health"])
 

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.shapes import NEVER, moment
-from services.invitations import Accepted
-from services.personal_tokens import TokenView
-from services.users import UserView
+from services.people.invitations import Accepted
+from services.people.personal_tokens import TokenView
+from services.people.users import UserView
 
 
 def user(view: UserView) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from api.bodies import Body
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
 from api.repeats import Repeats
-from services import personal_tokens
-from services.personal_tokens import Wanted
+from services.people import personal_tokens
+from services.people.personal_tokens import Wanted
 
 router = APIRouter(prefix="/api/svc/v1/personal-access-tokens", tags=["personal access tokens"])
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from api import shapes
 from api.callers import Caller, TheRuntime
-from services import place_views
-from services.place_views import PlaceView
+from services.accounts import place_views
+from services.accounts.place_views import PlaceView
 
 router = APIRouter(prefix="/api/svc/v1/virtual-accounts", tags=["virtual accounts"])
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 
 from api.callers import TheRuntime
-from services.revocations import MOST, revoked_jwts
-from services.signing import KEPT_FOR, published_keys
+from services.engine.signing import KEPT_FOR, published_keys
+from services.verify.revocations import MOST, revoked_jwts
 
 router = APIRouter(prefix="/.well-known", tags=["JWTs"])
 

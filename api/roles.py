@@ -9,7 +9,7 @@ from api import access_shapes as shapes
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset
 from api.shapes import page
-from services import bindings, roles
+from services.access import bindings, roles
 
 router = APIRouter(prefix="/api/svc/v1", tags=["roles"])
 

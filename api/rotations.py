@@ -8,10 +8,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from api.callers import Caller, TheRuntime
 from api.paging import Text
 from api.shapes import moment
-from services import mass_rotation
-from services.account_filters import Narrowing
-from services.floors import Floor
-from services.plan import Plan, make_plan
+from services.accounts.account_filters import Narrowing
+from services.engine import mass_rotation
+from services.engine.floors import Floor
+from services.engine.plan import Plan, make_plan
 
 router = APIRouter(prefix="/api/svc/v1", tags=["virtual accounts"])
 

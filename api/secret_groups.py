@@ -9,7 +9,7 @@ from api import secret_shapes, shapes
 from api.bodies import Body, PutManifest
 from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
-from services import group_reading, secret_groups
+from services.secrets import group_reading, secret_groups
 
 router = APIRouter(prefix="/api/svc/v1/secret-groups", tags=["secret groups"])
 

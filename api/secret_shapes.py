@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from api.shapes import moment
 from models import Secret, SecretVersion
-from services.secret_views import GroupView, SecretView
+from services.secrets.secret_views import GroupView, SecretView
 
 
 def secret_group(view: GroupView) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api import secret_shapes, shapes
 from api.callers import Caller, TheRuntime
-from services import secrets
+from services.secrets import secrets
 
 router = APIRouter(prefix="/api/svc/v1/secrets", tags=["secrets"])
 

@@ -13,7 +13,7 @@ from core.durations import Duration, write_duration
 from core.errors import InvalidInput
 from core.leaks import OnLeak
 from core.spelling import reference_spelling
-from services.tenants import Limits, LongLived, Settled, read_limits, set_limits
+from services.operation.tenants import Limits, LongLived, Settled, read_limits, set_limits
 
 router = APIRouter(prefix="/api/svc/v1/settings", tags=["settings"])
 

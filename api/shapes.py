@@ -6,8 +6,8 @@ from typing import Any
 
 from core.spelling import answered
 from models import Integration, TokenRow
-from services.account_views import AccountView
-from services.integrations import Applied
+from services.accounts.account_views import AccountView
+from services.integrations.integrations import Applied
 
 NEVER = "9999-12-31T23:59:59Z"
 # The integrations whose manifests the SDK reads; for any other it refuses the whole answer.

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Query
 
 from api import shapes
 from api.callers import Caller, TheRuntime, caller
-from services.tenants import tenant_of_host
-from services.verification import Verified
+from services.operation.tenants import tenant_of_host
+from services.verify.verification import Verified
 
 router = APIRouter(prefix="/api/svc/v1", tags=["start-up"])
 

@@ -10,7 +10,8 @@ from api.callers import Caller, TheRuntime
 from api.paging import Limit, Offset, Text
 from api.shapes import page
 from core.errors import InvalidInput
-from services import holdings, team_views, teams
+from services.access import holdings
+from services.people import team_views, teams
 
 router = APIRouter(prefix="/api/svc/v1", tags=["teams"])
 

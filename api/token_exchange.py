@@ -16,9 +16,9 @@ from api.failed_logins import failed_logins_of
 from api.verdicts import WORDS
 from core.errors import Throttled, Unready
 from core.fields import check_name
+from services.identity.token_exchange import Exchanged, exchange_token
 from services.runtime import Runtime
-from services.token_exchange import Exchanged, exchange_token
-from services.verdicts import Rejected
+from services.verify.verdicts import Rejected
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"

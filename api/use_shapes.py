@@ -3,8 +3,8 @@
 from typing import Any
 
 from api.shapes import moment
-from services.account_uses import AccountUses, GenerationUses
-from services.uses import Uses
+from services.accounts.account_uses import AccountUses, GenerationUses
+from services.verify.uses import Uses
 
 
 def account_uses(found: AccountUses) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from api.bodies import Body
 from api.callers import Caller, TheRuntime, address_of
 from api.failed_logins import failed_logins_of
 from api.paging import Limit, Offset, Text
-from services import invitations, user_life
-from services.sign_in import WELCOME
-from services.users import get_user, list_users
+from services.people import invitations, user_life
+from services.people.sign_in import WELCOME
+from services.people.users import get_user, list_users
 
 router = APIRouter(prefix="/api/svc/v1/users", tags=["users"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api import use_shapes
 from api.callers import Caller, TheRuntime
-from services.account_uses import uses_of_account
+from services.accounts.account_uses import uses_of_account
 
 router = APIRouter(prefix="/api/svc/v1/virtual-accounts", tags=["virtual accounts"])
 

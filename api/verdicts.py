@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from api import errors
 from api.shapes import moment
 from core.actors import ActorKind
-from services.verification import Reason, Rejected, Verified
-from services.verifier import Answer, Held
+from services.verify.verification import Reason, Rejected, Verified
+from services.verify.verifier import Answer, Held
 
 Ready = tuple[list[tuple[bytes, bytes]], bytes]
 

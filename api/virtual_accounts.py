@@ -12,8 +12,11 @@ from api.etags import IfMatch, tag
 from api.paging import Limit, Offset, Text
 from api.repeats import Repeats
 from core.errors import NotFound
-from services import account_life, account_views, accounts, acknowledging, syncing, tokens
-from services.account_filters import Narrowing
+from services.accounts import account_life, account_views, accounts
+from services.accounts.account_filters import Narrowing
+from services.delivery import syncing
+from services.engine import tokens
+from services.notices import acknowledging
 
 router = APIRouter(prefix="/api/svc/v1/virtual-accounts", tags=["virtual accounts"])
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models import AccountState, TokenRow
-from services.account_views import AccountView
+from services.accounts.account_views import AccountView
 from services.runtime import Runtime
 
 

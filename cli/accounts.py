@@ -23,7 +23,8 @@ from cli.stores import stores
 from cli.uses import uses
 from core.errors import InvalidInput
 from core.tokens import Token
-from services import account_life, account_views, account_warnings, accounts, tokens
+from services.accounts import account_life, account_views, account_warnings, accounts
+from services.engine import tokens
 
 app = typer.Typer(no_args_is_help=True, help="Virtual accounts: the machines whose keys turn.")
 

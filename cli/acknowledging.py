@@ -7,7 +7,8 @@ import typer
 from cli.account_facts import when
 from cli.output import as_json, reported, said
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, said_by, settings_with
-from services import account_views, acknowledging
+from services.accounts import account_views
+from services.notices import acknowledging
 
 
 def acknowledge(

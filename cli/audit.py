@@ -12,8 +12,8 @@ from cli.output import REFUSED, as_json, err, reported, said, table
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
 from core.durations import parse_duration
 from core.errors import InvalidInput
-from services.audit_log import Wanted, export_audit, list_audit
-from services.audit_verifying import verify_chain
+from services.audit.audit_log import Wanted, export_audit, list_audit
+from services.audit.audit_verifying import verify_chain
 from services.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="The audit log.")

@@ -10,8 +10,8 @@ from core.actors import Actor
 from core.errors import InvalidInput, NotFound
 from core.plugins import Family
 from models import Integration, Lane
-from services.channel_trials import try_channel
-from services.integrations import list_integrations
+from services.integrations.channel_trials import try_channel
+from services.integrations.integrations import list_integrations
 from services.runtime import Runtime
 
 app = typer.Typer(no_args_is_help=True, help="Notification channels.")

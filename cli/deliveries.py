@@ -6,14 +6,14 @@ import typer
 
 from cli.output import as_json, reported, said, table
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
-from services.delivery_log import (
+from services.delivery.delivery_log import (
     DeliveryLine,
     Shown,
     WantedDeliveries,
     delivery_story,
     list_deliveries,
 )
-from services.rolling_forward import roll_delivery
+from services.delivery.rolling_forward import roll_delivery
 
 app = typer.Typer(no_args_is_help=True, help="Copies for secret stores, and notices for people.")
 

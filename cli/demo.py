@@ -4,8 +4,8 @@ from uuid import UUID
 
 from cli.output import said
 from core.actors import Actor
-from services.accounts import put_account
-from services.integrations import apply_provider_account
+from services.accounts.accounts import put_account
+from services.integrations.integrations import apply_provider_account
 from services.runtime import Runtime
 
 _ROTATION = {"interval": "60s", "grace": "20s", "max_hold": "5m"}

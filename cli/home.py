@@ -14,16 +14,16 @@ from core.errors import Conflict, MasterKeyMissing, Misconfigured
 from core.sealing import MasterKey
 from core.settings import Settings
 from models import WrappedKey
-from services.bootstrap import (
+from services.database import Database
+from services.operation.bootstrap import (
     ensure_admin,
     ensure_installation,
     ensure_tenant,
     write_secret,
 )
-from services.database import Database
-from services.migrating import migrate
+from services.operation.migrating import migrate
+from services.operation.tenants import Limits
 from services.runtime import Runtime
-from services.tenants import Limits
 
 TENANT = "default"
 # One process on one machine: short rotations are welcome, to try things out.

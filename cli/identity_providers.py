@@ -10,9 +10,9 @@ from cli.output import REFUSED, as_json, asked, reported, said, table, wrong
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
 from core.errors import InvalidInput
 from core.tokens import LONGEST_JWT
-from services import identity_providers as providers
-from services.explaining import Explained, explain_jwt
-from services.verdicts import Rejected
+from services.identity import identity_providers as providers
+from services.identity.explaining import Explained, explain_jwt
+from services.verify.verdicts import Rejected
 
 app = typer.Typer(no_args_is_help=True, help="Identity providers whose JWTs are taken.")
 

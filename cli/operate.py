@@ -20,11 +20,12 @@ from core.errors import KeyturnError
 from core.plugins import Family, kinds, load
 from core.sealing import MasterKey
 from core.settings import Settings
-from services import bootstrap, integrations, recovery
-from services.doctor import Health, examine
-from services.migrating import migrate as migrate_schema
-from services.pulse import trust_clock
-from services.rewrapping import rewrap
+from services.integrations import integrations
+from services.operation import bootstrap, recovery
+from services.operation.migrating import migrate as migrate_schema
+from services.operation.pulse import trust_clock
+from services.operation.rewrapping import rewrap
+from services.watching.doctor import Health, examine
 from workers.app import make_app
 
 keys = typer.Typer(no_args_is_help=True, help="Master keys.")

@@ -13,9 +13,9 @@ from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, sett
 from core.actors import Actor
 from core.durations import write_duration
 from core.errors import InvalidInput
-from services import mass_rotation, plan
-from services.account_filters import Narrowing
-from services.floors import Floor
+from services.accounts.account_filters import Narrowing
+from services.engine import mass_rotation, plan
+from services.engine.floors import Floor
 from services.runtime import Runtime
 
 

@@ -21,13 +21,13 @@ from core.actors import Actor
 from core.errors import InvalidInput, Misconfigured
 from core.settings import Settings
 from scheduler.beat import Beat
-from services.failed_logins import FailedLogins
-from services.migrating import check_schema
-from services.notice_texts import check_notice_texts
-from services.pulse import Pulse
+from services.notices.notice_texts import check_notice_texts
+from services.operation.migrating import check_schema
+from services.operation.pulse import Pulse
+from services.people.sign_in import WELCOME, sign_in_link
 from services.runtime import Runtime, build
-from services.sign_in import WELCOME, sign_in_link
-from services.use_counting import UseCounter
+from services.verify.failed_logins import FailedLogins
+from services.verify.use_counting import UseCounter
 from workers.embedded import Worker, ringing
 
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0: any.")]

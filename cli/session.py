@@ -17,8 +17,8 @@ from core.clock import Clock
 from core.durations import parse_duration
 from core.errors import InvalidInput, Misconfigured
 from core.settings import Settings
-from services.bootstrap import only_tenant
-from services.migrating import check_schema
+from services.operation.bootstrap import only_tenant
+from services.operation.migrating import check_schema
 from services.runtime import Runtime, build
 from workers.embedded import ringing
 

@@ -6,7 +6,7 @@ import typer
 
 from cli.output import as_json, reported, said, table
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
-from services import signing
+from services.engine import signing
 
 app = typer.Typer(no_args_is_help=True, help="Keys that JWTs are signed with.")
 

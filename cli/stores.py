@@ -7,8 +7,8 @@ import typer
 from cli import account_facts
 from cli.output import as_json, reported, table
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
-from services import account_views, place_views
-from services.place_views import PlaceView
+from services.accounts import account_views, place_views
+from services.accounts.place_views import PlaceView
 
 
 def stores(

@@ -25,8 +25,9 @@ from core.errors import InvalidInput
 from core.fields import Email, Name
 from core.leaks import OnLeak
 from core.parsing import parse
-from services import admin_reset, bootstrap, sign_in
-from services.tenants import Limits, Settled, set_limits
+from services.operation import admin_reset, bootstrap
+from services.operation.tenants import Limits, Settled, set_limits
+from services.people import sign_in
 
 admin = typer.Typer(no_args_is_help=True, help="The first admin.")
 tenants = typer.Typer(no_args_is_help=True, help="Tenants.")

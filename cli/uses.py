@@ -7,9 +7,9 @@ import typer
 from cli import account_facts
 from cli.output import as_json, reported, said, table
 from cli.session import AsJson, DataDir, TenantName, operator, runtime_for, settings_with
-from services import account_views
-from services.account_uses import AccountUses, uses_of_account
-from services.uses import Uses
+from services.accounts import account_views
+from services.accounts.account_uses import AccountUses, uses_of_account
+from services.verify.uses import Uses
 
 
 def uses(

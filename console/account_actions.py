@@ -14,9 +14,12 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from core.durations import parse_duration
 from core.errors import InvalidInput
-from services import account_life, acknowledging, rolling_forward, syncing, tokens
-from services.account_story import Story, story_of
-from services.place_views import check_places
+from services.accounts import account_life
+from services.accounts.account_story import Story, story_of
+from services.accounts.place_views import check_places
+from services.delivery import rolling_forward, syncing
+from services.engine import tokens
+from services.notices import acknowledging
 
 router = APIRouter(prefix=PATH + "/{account_id}")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from console.account_form_rows import BUILT_IN_STORE
-from services.account_options import Choice, Options
+from services.accounts.account_options import Choice, Options
 
 Pair = tuple[str, str]
 

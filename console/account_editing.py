@@ -22,9 +22,9 @@ from core.actors import Actor
 from core.errors import Conflict, Forbidden, InvalidInput, KeyturnError, Stale
 from core.etags import etag_of
 from core.strict_yaml import read_manifest
-from services.account_options import Options, options_for
-from services.account_views import get_account
-from services.accounts import Put, put_account
+from services.accounts.account_options import Options, options_for
+from services.accounts.account_views import get_account
+from services.accounts.accounts import Put, put_account
 from services.runtime import Runtime
 
 router = APIRouter(prefix=PATH)

@@ -7,7 +7,7 @@ from uuid import UUID
 from console.timeline import Dot, Lane, Life, Timeline, timeline
 from console.words import moment
 from models import Action, Delivery, DeliveryState, TokenRow, TokenState
-from services.account_story import Sent, Story
+from services.accounts.account_story import Sent, Story
 
 _MOST_LANES = 8
 _MOST_LIVES = 8

@@ -13,10 +13,10 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
 from models import AccountState, TokenRow, TokenState, VirtualAccount
-from services.account_filters import Narrowing
-from services.account_statuses import Status, refused_among
-from services.account_story import story_of
-from services.account_views import Order, list_accounts, owners_of
+from services.accounts.account_filters import Narrowing
+from services.accounts.account_statuses import Status, refused_among
+from services.accounts.account_story import story_of
+from services.accounts.account_views import Order, list_accounts, owners_of
 
 router = APIRouter()
 

@@ -15,16 +15,16 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from core.actors import Actor
 from core.events import EventType, Severity
-from services.attempts import KEPT
-from services.delivery_log import (
+from services.delivery.attempts import KEPT
+from services.delivery.delivery_log import (
     Shown,
     WantedDeliveries,
     delivery_story,
     list_deliveries,
 )
-from services.event_log import WantedEvents, list_events
-from services.integration_views import integration_names
-from services.rolling_forward import roll_delivery
+from services.delivery.rolling_forward import roll_delivery
+from services.integrations.integration_views import integration_names
+from services.watching.event_log import WantedEvents, list_events
 
 router = APIRouter(prefix="/activity")
 

@@ -42,8 +42,8 @@ from console.security import Headers
 from console.single_sign_on import Provider
 from console.unbroken import Unbroken
 from console.visitors import visit
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
+from services.verify.failed_logins import FailedLogins
 
 _SMALL = 1_000  # bytes, which are not worth compressing
 

@@ -13,7 +13,7 @@ from console.looking_back import LIMIT, Back
 from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
-from services.audit_log import Wanted, export_audit, look_back
+from services.audit.audit_log import Wanted, export_audit, look_back
 
 router = APIRouter(prefix="/activity/audit")
 

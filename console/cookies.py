@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from console.parts import parts_of
 from core.tokens import Token, TokenKind, recognise
-from services.sign_in import Opened
+from services.people.sign_in import Opened
 
 THEME = "keyturn-theme"
 THEMES = ("auto", "light", "dark")

@@ -11,7 +11,7 @@ from console.parts import TheRuntime, address_of, parts_of
 from console.rendering import Show
 from console.visitors import SignedIn
 from core.errors import InvalidInput
-from services.device_login import approve_login
+from services.people.device_login import approve_login
 
 router = APIRouter()
 

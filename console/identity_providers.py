@@ -17,11 +17,11 @@ from console.visitors import SignedIn
 from core.errors import InvalidInput
 from core.tokens import LONGEST_JWT
 from models import IdentityProvider
-from services import identity_providers as providers
 from services.expecting import NOTHING_YET, Expected, tag_of
-from services.explaining import explain_jwt
-from services.identity_providers import PutProvider
-from services.provider_story import provider_story
+from services.identity import identity_providers as providers
+from services.identity.explaining import explain_jwt
+from services.identity.identity_providers import PutProvider
+from services.identity.provider_story import provider_story
 
 PATH = "/settings/identity-providers"
 

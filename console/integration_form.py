@@ -18,9 +18,9 @@ from console.schema_values import changed, config_of, name_of, rows_of, values_o
 from console.visitors import SignedIn
 from core.errors import InvalidInput, KeyturnError, NotFound
 from core.plugins import Family
-from services import integration_editing
-from services.integration_editing import Written
-from services.integration_views import get_view, provider_accounts
+from services.integrations import integration_editing
+from services.integrations.integration_editing import Written
+from services.integrations.integration_views import get_view, provider_accounts
 
 router = APIRouter(prefix="/integrations")
 

@@ -15,11 +15,16 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from core.errors import NotFound
 from models import Integration, LaneState
-from services import integration_editing, integrations
-from services.channel_trials import try_channel
-from services.drift_asking import check_drift
-from services.integration_story import integration_story
-from services.integration_views import IntegrationView, LaneView, check_view, list_views
+from services.delivery.drift_asking import check_drift
+from services.integrations import integration_editing, integrations
+from services.integrations.channel_trials import try_channel
+from services.integrations.integration_story import integration_story
+from services.integrations.integration_views import (
+    IntegrationView,
+    LaneView,
+    check_view,
+    list_views,
+)
 
 router = APIRouter(prefix="/integrations")
 

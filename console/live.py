@@ -20,9 +20,9 @@ from starlette.responses import Response, StreamingResponse
 from console.parts import TheRuntime, parts_of
 from console.visitors import SignedIn
 from core.actors import Actor
-from services.account_views import get_account
-from services.event_feed import EventFeed, Heard
+from services.accounts.account_views import get_account
 from services.runtime import Runtime
+from services.watching.event_feed import EventFeed, Heard
 
 log = structlog.get_logger(__name__)
 router = APIRouter()

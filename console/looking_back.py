@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from services.looking_back import Mark
+from services.watching.looking_back import Mark
 
 LIMIT = 50
 

@@ -8,9 +8,9 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
 from core.events import Severity
-from services.overview import overview
-from services.rotation_calendar import calendar
-from services.troubles import TroubleKind
+from services.engine.rotation_calendar import calendar
+from services.watching.overview import overview
+from services.watching.troubles import TroubleKind
 
 router = APIRouter()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends
 from starlette.requests import Request
 
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
+from services.verify.failed_logins import FailedLogins
 
 if TYPE_CHECKING:
     from console.assets import Assets

@@ -13,7 +13,7 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from services.personal_tokens import Wanted, create_own, list_own, most_allowed, revoke
+from services.people.personal_tokens import Wanted, create_own, list_own, most_allowed, revoke
 
 router = APIRouter(prefix="/personal-access-tokens")
 

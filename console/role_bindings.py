@@ -18,8 +18,8 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from core.actors import Actor
 from models import RoleBinding
-from services import bindings
-from services.account_options import options_for
+from services.access import bindings
+from services.accounts.account_options import options_for
 from services.expecting import NOTHING_YET, Expected, tag_of
 from services.runtime import Runtime
 

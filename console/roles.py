@@ -16,9 +16,9 @@ from console.visitors import SignedIn
 from core.errors import NotFound
 from core.roles import BUILT_IN, RESOURCE_TYPES, VERBS
 from models import CustomRole
-from services import roles
+from services.access import roles
+from services.access.role_holders import HeldRole, count_holders, role_with_holders
 from services.expecting import NOTHING_YET, Expected, tag_of
-from services.role_holders import HeldRole, count_holders, role_with_holders
 from services.runtime import Runtime
 
 router = APIRouter(prefix="/roles")

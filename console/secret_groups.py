@@ -16,11 +16,11 @@ from console.rendering import Show
 from console.role_bindings import KINDS
 from console.visitors import SignedIn
 from models import SecretGroup
-from services import secret_groups
+from services.access.roles import roles_for
 from services.expecting import NOTHING_YET, Expected, tag_of
-from services.group_reading import get_secret_group, list_secret_groups
-from services.roles import roles_for
-from services.secret_group_story import secret_group_story
+from services.secrets import secret_groups
+from services.secrets.group_reading import get_secret_group, list_secret_groups
+from services.secrets.secret_group_story import secret_group_story
 
 router = APIRouter(prefix="/secret-groups")
 

@@ -10,8 +10,8 @@ from console.rendering import Show
 from console.visitors import SignedIn
 from core.errors import Forbidden, NotFound
 from models import Secret
-from services import secrets
-from services.secret_group_story import SecretGroupStory, secret_group_story
+from services.secrets import secrets
+from services.secrets.secret_group_story import SecretGroupStory, secret_group_story
 
 router = APIRouter(prefix="/secret-groups/{group_id}/secrets/{secret_id}")
 

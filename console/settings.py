@@ -17,8 +17,8 @@ from console.visitors import SignedIn
 from core.durations import parse_duration, write_duration
 from core.errors import InvalidInput
 from core.jwks import SIGNING
-from services.signing import LEAD, list_signing_keys, rotate_signing_key
-from services.tenants import Limits, Settled, read_limits, set_limits
+from services.engine.signing import LEAD, list_signing_keys, rotate_signing_key
+from services.operation.tenants import Limits, Settled, read_limits, set_limits
 
 router = APIRouter(prefix="/settings/security")
 

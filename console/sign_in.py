@@ -12,10 +12,10 @@ from console.parts import TheRuntime, address_of, parts_of, request_id_of
 from console.rendering import Show
 from console.visitors import SignedIn, TheVisit, local_path
 from core.errors import Forbidden
+from services.people.sessions import end_all_sessions, end_replaced, end_session
+from services.people.sign_in import Opened, sign_in
 from services.runtime import Runtime
-from services.sessions import end_all_sessions, end_replaced, end_session
-from services.sign_in import Opened, sign_in
-from services.verification import Rejected
+from services.verify.verification import Rejected
 
 router = APIRouter()
 

@@ -14,7 +14,7 @@ from console.parts import TheRuntime, address_of, parts_of, request_id_of
 from console.rendering import Show
 from console.visitors import local_path
 from core.errors import NotFound, Unauthenticated
-from services.sign_in import Opened
+from services.people.sign_in import Opened
 
 router = APIRouter()
 

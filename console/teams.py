@@ -14,10 +14,10 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
 from models import Team
-from services import teams
 from services.expecting import NOTHING_YET, Expected, tag_of
-from services.team_story import list_team_lines, team_story
-from services.team_views import get_team
+from services.people import teams
+from services.people.team_story import list_team_lines, team_story
+from services.people.team_views import get_team
 
 router = APIRouter(prefix="/teams")
 

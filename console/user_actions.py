@@ -11,10 +11,10 @@ from console.rendering import Show
 from console.users import welcome_page
 from console.visitors import SignedIn
 from core.roles import TENANT_TYPES
-from services import invitations, user_life
-from services.roles import roles_for
-from services.user_stakes import stakes_of
-from services.users import UserView, get_user
+from services.access.roles import roles_for
+from services.people import invitations, user_life
+from services.people.user_stakes import stakes_of
+from services.people.users import UserView, get_user
 
 router = APIRouter(prefix="/users/{user_id}")
 

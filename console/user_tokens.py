@@ -12,10 +12,11 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.users import SHOWN_TOKENS
 from console.visitors import SignedIn
-from services import holdings, personal_tokens
-from services.personal_tokens import Wanted
-from services.tenants import read_limits
-from services.users import get_user
+from services.access import holdings
+from services.operation.tenants import read_limits
+from services.people import personal_tokens
+from services.people.personal_tokens import Wanted
+from services.people.users import get_user
 
 router = APIRouter(prefix="/users/{user_id}/tokens")
 

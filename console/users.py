@@ -14,10 +14,11 @@ from console.parts import TheRuntime
 from console.rendering import Show
 from console.visitors import SignedIn
 from core.actors import Actor
-from services import holdings, invitations, personal_tokens
+from services.access import holdings
+from services.people import invitations, personal_tokens
+from services.people.sign_in import WELCOME
+from services.people.users import get_user, list_users
 from services.runtime import Runtime
-from services.sign_in import WELCOME
-from services.users import get_user, list_users
 
 router = APIRouter()
 

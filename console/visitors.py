@@ -20,7 +20,7 @@ from core.actors import Actor
 from core.errors import Unauthenticated
 from core.roles import NOTHING
 from core.tokens import Token
-from services.verification import Verified, actor_of
+from services.verify.verification import Verified, actor_of
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from console.forms import Sent
 from console.parts import TheRuntime, address_of, parts_of, request_id_of
 from console.rendering import Show
 from core.errors import InvalidInput
-from services import invitations
-from services.sessions import end_replaced
-from services.sign_in import Opened
+from services.people import invitations
+from services.people.sessions import end_replaced
+from services.people.sign_in import Opened
 
 router = APIRouter()
 

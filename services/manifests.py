@@ -9,18 +9,21 @@ from sqlalchemy.orm import Session
 from core.actors import Actor
 from core.differences import told_difference
 from core.errors import InvalidInput, KeyturnError
-from services.account_life import delete_account
-from services.account_views import find_account
-from services.accounts import put_account
-from services.bindings import delete_binding_by_name, put_binding
-from services.identity_providers import delete_identity_provider_by_name, put_identity_provider
-from services.integration_removal import delete_provider_account
-from services.integrations import apply_provider_account
+from services.access.bindings import delete_binding_by_name, put_binding
+from services.access.roles import delete_role_by_name, put_role
+from services.accounts.account_life import delete_account
+from services.accounts.account_views import find_account
+from services.accounts.accounts import put_account
+from services.identity.identity_providers import (
+    delete_identity_provider_by_name,
+    put_identity_provider,
+)
+from services.integrations.integration_removal import delete_provider_account
+from services.integrations.integrations import apply_provider_account
 from services.outbox import Outbox
-from services.roles import delete_role_by_name, put_role
+from services.people.teams import delete_team_by_name, put_team
 from services.runtime import Runtime
-from services.secret_groups import delete_secret_group_by_name, put_secret_group
-from services.teams import delete_team_by_name, put_team
+from services.secrets.secret_groups import delete_secret_group_by_name, put_secret_group
 
 Result = TypeVar("Result")
 

@@ -22,7 +22,7 @@ from models import (
     Priority,
 )
 from services import bulk
-from services.subscribers import Recipient
+from services.notices.subscribers import Recipient
 from services.waking import wake
 
 Facts = Mapping[str, Any]

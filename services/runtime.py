@@ -17,15 +17,15 @@ from core.metrics import Metrics
 from core.plugins import Ports
 from core.settings import Settings
 from core.uses import NoUses, Uses
-from services.built_in_store import BuiltInStore
 from services.database import Database
+from services.identity.provider_keys import ProviderKeys
+from services.identity.trusted_providers import TrustedProviders
 from services.keys import Keyring, Signing
 from services.opened import Opened
 from services.outbound import GuardedDialer
 from services.outbox import Outbox
-from services.own_keys import OwnKeys
-from services.provider_keys import ProviderKeys
-from services.trusted_providers import TrustedProviders
+from services.secrets.built_in_store import BuiltInStore
+from services.verify.own_keys import OwnKeys
 
 Result = TypeVar("Result")
 

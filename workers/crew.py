@@ -5,19 +5,12 @@ from uuid import UUID
 
 import structlog
 
-from services import (
-    audit_chain,
-    audit_pruning,
-    draining,
-    drift,
-    expiry,
-    housekeeping,
-    lanes,
-    reminding,
-    rotation,
-    standing_in,
-)
-from services.pulse import Pulse
+from services.audit import audit_chain, audit_pruning
+from services.delivery import draining, drift, lanes
+from services.engine import expiry, rotation
+from services.notices import reminding, standing_in
+from services.operation import housekeeping
+from services.operation.pulse import Pulse
 from services.runtime import Runtime
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from celery.worker import state as worker_state
 from kombu.asynchronous import set_event_loop
 
 from core.bell import SilentBell
-from services.pulse import Pulse
+from services.operation.pulse import Pulse
 from services.runtime import Runtime
 from workers.app import HOUSEKEEPING, LANES, ROTATE, TROUBLED, make_app, register
 from workers.bell import CeleryBell

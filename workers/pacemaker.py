@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from services.pulse import BEAT
+from services.operation.pulse import BEAT
 from workers.crew import Crew
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ import structlog
 from truefoundry_sdk import Permissions, TrueFoundry, VirtualAccountManifest
 
 from api.app import create_app
-from services.bootstrap import ensure_admin
+from services.operation.bootstrap import ensure_admin
 from tests.api.teams import Login
 from tests.support.persons import Person, person
 from tests.support.ports import free_port

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import httpx
 from truefoundry_sdk import TrueFoundry
 
-from services import invitations, user_life
+from services.people import invitations, user_life
 from tests.support.world import World
 
 PAGE = "https://keys.example.com/accept"

@@ -13,9 +13,10 @@ from truefoundry_sdk import TrueFoundry, UnprocessableEntityError
 from core.actors import Actor
 from core.tokens import Token, without_tokens
 from models import Base, SubjectKind, TokenRow, VirtualAccount
-from services import integrations, tokens
-from services.accounts import put_account
-from services.bootstrap import ensure_admin, ensure_tenant
+from services.accounts.accounts import put_account
+from services.engine import tokens
+from services.integrations import integrations
+from services.operation.bootstrap import ensure_admin, ensure_tenant
 from tests.api.access_table import CALLERS, PUBLIC, TABLE
 from tests.api.calls import ADMIN, kept_in, put, refusal
 from tests.api.routes import Route, all_routes, routes

@@ -13,7 +13,7 @@ from truefoundry_sdk.core.api_error import ApiError
 
 from core.ids import new_id
 from models import Team
-from services import tokens
+from services.engine import tokens
 from tests.api.calls import put
 from tests.benchmarks.field import plant
 from tests.support.world import World

@@ -10,9 +10,9 @@ from sqlalchemy import event, update
 from truefoundry_sdk import TrueFoundry
 
 from models import AuditRow
-from services import tokens
-from services.audit_chain import chain_due
-from services.bootstrap import ensure_tenant
+from services.audit.audit_chain import chain_due
+from services.engine import tokens
+from services.operation.bootstrap import ensure_tenant
 from tests.api.calls import READER, put
 from tests.support.world import LIMITS, World
 

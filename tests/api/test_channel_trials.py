@@ -7,7 +7,7 @@ import pytest
 from truefoundry_sdk import TrueFoundry
 
 from models import AuditRow, Delivery, LaneState
-from services import integrations
+from services.integrations import integrations
 from tests.api.calls import NOWHERE
 from tests.api.integrations import CHAT, CONSOLE, FQN, one
 from tests.api.stores import FILES, custom

@@ -9,10 +9,10 @@ from sqlalchemy import update
 
 from core.ids import new_id
 from models import AuditRow, DeviceLogin, LoginSession, PersonalAccessToken, User
-from services import housekeeping
-from services.bootstrap import ensure_tenant
-from services.device_login import LENGTH, MOST_OPEN, begin_login
-from services.verification import Verified, verify
+from services.operation import housekeeping
+from services.operation.bootstrap import ensure_tenant
+from services.people.device_login import LENGTH, MOST_OPEN, begin_login
+from services.verify.verification import Verified, verify
 from tests.support.manual_clock import START
 from tests.support.persons import Person, logged_in, person
 from tests.support.world import LIMITS, World

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from api.app import create_app
 from core.tokens import Token, TokenKind, mint
 from models import AuditRow
-from services import tokens
+from services.engine import tokens
 from tests.api.calls import ADMIN
 from tests.support.serving import Stage
 from tests.support.world import World, new_world

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.tokens import Token, TokenKind, mint
-from services import tokens
+from services.engine import tokens
 from tests.api.gateways import FORWARD_AUTH, INTROSPECT, VERIFY, Gateway, gateway
 from tests.support.persons import person
 from tests.support.postgres import Postgres

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from core.tokens import Token
-from services import tokens
+from services.engine import tokens
 from tests.api.gateways import FORWARD_AUTH, HEADERS, Gateway, gateway
 from tests.support.persons import person
 from tests.support.serving import Stage

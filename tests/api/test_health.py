@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from services.bootstrap import ensure_admin
+from services.operation.bootstrap import ensure_admin
 from tests.support.postgres import Postgres
 from tests.support.serving import serving
 from tests.support.world import new_world

@@ -11,7 +11,7 @@ from truefoundry_sdk import TrueFoundry
 
 from core.tokens import Token
 from models import AuditRow, KeptAnswer, VirtualAccount
-from services import housekeeping
+from services.operation import housekeeping
 from tests.api.calls import ADMIN, put
 from tests.support.world import World
 

@@ -8,8 +8,8 @@ from truefoundry_sdk import TrueFoundry
 
 from core.errors import Stale
 from models import AuditRow
-from services import tokens
-from services.accounts import put_account
+from services.accounts.accounts import put_account
+from services.engine import tokens
 from tests.api.calls import put, rows
 from tests.support.world import World
 

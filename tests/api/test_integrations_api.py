@@ -8,8 +8,8 @@ from core.errors import Transient
 from models import (
     AuditRow,
 )
-from services import integrations
-from services.integration_removal import delete_provider_account
+from services.integrations import integrations
+from services.integrations.integration_removal import delete_provider_account
 from tests.api.calls import NOWHERE, kept_in, put
 from tests.api.integrations import CONSOLE, FQN, PATH, listed, one
 from tests.api.stores import CANARY, FILES, MASK, custom, vault

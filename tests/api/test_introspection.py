@@ -8,9 +8,10 @@ import pytest
 
 from core.actors import Actor
 from core.tokens import TokenKind, mint
-from services import roles, tokens
-from services.accounts import put_account
-from services.bootstrap import ensure_tenant
+from services.access import roles
+from services.accounts.accounts import put_account
+from services.engine import tokens
+from services.operation.bootstrap import ensure_tenant
 from tests.api.gateways import INTROSPECT, Gateway, gateway
 from tests.support.persons import person
 from tests.support.serving import Stage

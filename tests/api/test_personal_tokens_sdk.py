@@ -21,7 +21,8 @@ from core.ids import new_id
 from core.tokens import recognise
 from models import AuditRow, Team, TeamMember, User
 from models import PersonalAccessToken as TokenRow
-from services import device_login, tenants
+from services.operation import tenants
+from services.people import device_login
 from tests.api.calls import NOWHERE, ONCE, READER, rows
 from tests.api.people import joined, sdk, status
 from tests.support.world import World

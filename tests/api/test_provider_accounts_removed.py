@@ -14,8 +14,9 @@ from models import (
     ProviderAccount,
     VirtualAccount,
 )
-from services import account_life, integrations
-from services.integration_removal import delete_provider_account
+from services.accounts import account_life
+from services.integrations import integrations
+from services.integrations.integration_removal import delete_provider_account
 from tests.api.calls import kept_in, put, rows
 from tests.api.integrations import (
     CHAT,

@@ -9,8 +9,10 @@ from truefoundry_sdk import RoleBinding
 
 from core.errors import Conflict, Forbidden, InvalidInput
 from models import AuditRow, GrantRow
-from services import account_life, bindings, roles, teams, user_life
-from services.bindings import PutBinding
+from services.access import bindings, roles
+from services.access.bindings import PutBinding
+from services.accounts import account_life
+from services.people import teams, user_life
 from tests.api.calls import NOWHERE, rows
 from tests.support.persons import Person, person
 from tests.support.world import World
@@ -284,7 +286,7 @@ def test_nobody_binds_or_unbinds_what_they_do_not_hold(
 
 
 def _as(world: World, who: Person) -> Any:
-    from services.verification import Verified, actor_of, verify
+    from services.verify.verification import Verified, actor_of, verify
 
     verified = verify(world.runtime, who.token)
     assert isinstance(verified, Verified)

@@ -8,7 +8,7 @@ from truefoundry_sdk import Role, RoleResourceType
 
 from core.roles import BUILT_IN
 from models import AuditRow
-from services import bindings, roles
+from services.access import bindings, roles
 from tests.api.calls import NOWHERE, rows
 from tests.support.persons import Person, person
 from tests.support.world import World
@@ -290,7 +290,7 @@ def test_another_tenants_role_is_not_found_and_not_to_be_granted(
 @pytest.fixture
 def neighbour_role(world: World) -> str:
     from core.actors import Actor
-    from services.bootstrap import ensure_tenant
+    from services.operation.bootstrap import ensure_tenant
     from tests.support.world import LIMITS
 
     there = ensure_tenant(world.runtime, "umbrella", limits=LIMITS, admin_email="a@umbrella.io")

@@ -19,8 +19,8 @@ from truefoundry_sdk.core.api_error import ApiError
 
 from core.actors import Actor
 from models import AuditRow, Base, SecretVersion
-from services.bootstrap import ensure_tenant
-from services.secret_groups import create_secret_group
+from services.operation.bootstrap import ensure_tenant
+from services.secrets.secret_groups import create_secret_group
 from tests.api.calls import NOWHERE, ONCE, put, rows
 from tests.api.secret_calls import STORE, Holders, create, keys, on
 from tests.support.world import LIMITS, World

@@ -9,8 +9,8 @@ import pytest
 from truefoundry_sdk import AutoRotate, TrueFoundry
 
 from models import AuditRow, PersonalAccessToken, Tenant, User, VirtualAccount
-from services import personal_tokens
-from services.personal_tokens import Wanted
+from services.people import personal_tokens
+from services.people.personal_tokens import Wanted
 from tests.api.calls import READER, put, rows
 from tests.api.people import joined
 from tests.support.world import World

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from services.bootstrap import ensure_tenant
+from services.operation.bootstrap import ensure_tenant
 from tests.support.persons import logged_in, person
 from tests.support.world import LIMITS, World
 

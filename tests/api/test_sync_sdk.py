@@ -12,7 +12,8 @@ from truefoundry_sdk.core.api_error import ApiError
 
 from core.errors import PlaceRefused
 from core.tokens import Token
-from services import syncing, tokens
+from services.delivery import syncing
+from services.engine import tokens
 from tests.api.calls import NOWHERE, ONCE, kept_in, put, rows
 from tests.support.working_bell import WorkingBell
 from tests.support.world import World

@@ -12,8 +12,9 @@ from truefoundry_sdk import (
     UnprocessableEntityError,
 )
 
-from services import bindings, roles, teams
-from services.bootstrap import ensure_tenant
+from services.access import bindings, roles
+from services.operation.bootstrap import ensure_tenant
+from services.people import teams
 from tests.api.teams import Login, names, put, refused
 from tests.support.persons import Person, person
 from tests.support.world import LIMITS, World

@@ -12,7 +12,8 @@ from truefoundry_sdk import (
 )
 
 from models import AuditRow, GrantRow, TeamMember, VirtualAccount
-from services import account_life, bindings
+from services.access import bindings
+from services.accounts import account_life
 from tests.api.calls import NOWHERE, ONCE, rows
 from tests.api.teams import Login, names, put, refused, slugs
 from tests.support.persons import Person

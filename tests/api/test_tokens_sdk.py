@@ -14,7 +14,7 @@ from truefoundry_sdk.core.api_error import ApiError
 
 from core.tokens import Token
 from models import AuditRow
-from services import tokens
+from services.engine import tokens
 from tests.api.calls import NOWHERE, ONCE, kept_in, put
 from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from truefoundry_sdk import TrueFoundry
 
-from services.use_counting import UseCounter
+from services.verify.use_counting import UseCounter
 from tests.support.persons import Person, logged_in
 from tests.support.world import World
 

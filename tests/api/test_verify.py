@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from core.tokens import Token, TokenKind, mint
-from services import account_life, tokens
+from services.accounts import account_life
+from services.engine import tokens
 from tests.support.persons import person
 from tests.support.world import HOURLY, World
 

@@ -4,7 +4,7 @@ import pytest
 from truefoundry_sdk import AutoRotate, NotFoundError, TrueFoundry, VirtualAccountManifest
 from truefoundry_sdk.core.api_error import ApiError
 
-from services import tokens
+from services.engine import tokens
 from tests.api.calls import NOWHERE, ONCE, kept_in, put, refusal
 from tests.support.world import World
 

@@ -29,10 +29,10 @@ from models import (
     User,
     VirtualAccount,
 )
-from services.accounts import put_account
-from services.integrations import apply_provider_account
-from services.secret_groups import create_secret_group
-from services.tokens import rotate_account
+from services.accounts.accounts import put_account
+from services.engine.tokens import rotate_account
+from services.integrations.integrations import apply_provider_account
+from services.secrets.secret_groups import create_secret_group
 from tests.api.calls import NOWHERE
 from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World

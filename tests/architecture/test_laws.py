@@ -38,7 +38,7 @@ BREACHES = [
     ),
     Breach(
         2,
-        "services/draining.py",
+        "services/delivery/draining.py",
         "        began = self.runtime.clock.elapsed()\n",
         "        held = self.runtime.database.engine.connect()\n"
         "        began = self.runtime.clock.elapsed()\n",
@@ -65,7 +65,7 @@ BREACHES = [
     ),
     Breach(
         5,
-        "services/turn_rows.py",
+        "services/engine/turn_rows.py",
         "    bulk.insert(session, TokenRow, [_current(turn, now) for turn in turns])\n",
         "    bulk.insert(session, TokenRow, [_current(turn, now) for turn in turns])\n"
         "    session.execute(update(TokenRow).where(TokenRow.state == TokenState.GRACE)\n"
@@ -75,7 +75,7 @@ BREACHES = [
     ),
     Breach(
         6,
-        "services/settling.py",
+        "services/delivery/settling.py",
         "            tuple_(Delivery.id, Delivery.claim).in_(claims),\n",
         "",
         "tests/integration/test_lanes.py::test_one_who_lost_its_lease_settles_nothing[sqlite]",
@@ -105,7 +105,7 @@ BREACHES = [
     ),
     Breach(
         10,
-        "services/sending.py",
+        "services/delivery/sending.py",
         "        return Outcome(claimed, Result.PLACE_REFUSED, _said(error))\n",
         "        return Outcome(claimed, Result.DESTINATION_REFUSED, _said(error))\n",
         "tests/integration/test_lanes.py"
@@ -113,7 +113,7 @@ BREACHES = [
     ),
     Breach(
         11,
-        "services/claiming.py",
+        "services/delivery/claiming.py",
         "    return timedelta(seconds=(lane.cost if cost is None else cost) / lane.per_second)\n",
         "    return timedelta(0)\n",
         "tests/integration/test_lanes.py"
@@ -130,7 +130,7 @@ BREACHES = [
     ),
     Breach(
         13,
-        "services/pulse.py",
+        "services/operation/pulse.py",
         "        return until is None or until <= self._runtime.now()\n",
         "        return True\n",
         "tests/integration/test_pulse.py"

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from core.callers import Caller, Seen, Tally
 from core.ids import new_id
 from models import Delivery, DeliveryState, TokenRow
-from services import tokens
-from services.use_rows import Batch, store
+from services.engine import tokens
+from services.verify.use_rows import Batch, store
 from tests.benchmarks.field import plant
 from tests.benchmarks.past import live, people
 from tests.console.served import composed

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from core.clock import AnchoredClock
-from services import draining, rotation
+from services.delivery import draining
+from services.engine import rotation
 from tests.benchmarks.field import plant
 from tests.benchmarks.slow_store import LATENCY
 from tests.support.world import World

@@ -6,7 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from services import audit_chain, expiry, lanes, reminding, rotation, standing_in
+from services.audit import audit_chain
+from services.delivery import lanes
+from services.engine import expiry, rotation
+from services.notices import reminding, standing_in
 from tests.benchmarks.field import plant
 from tests.support.world import World
 

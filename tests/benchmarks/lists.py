@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import text
 
 from api.app import create_app
-from services.bootstrap import ensure_admin
+from services.operation.bootstrap import ensure_admin
 from tests.benchmarks.field import plant
 from tests.support.serving import serving
 from tests.support.world import World

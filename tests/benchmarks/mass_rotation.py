@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from services.account_filters import Narrowing
-from services.mass_rotation import look_ahead, turn_all
+from services.accounts.account_filters import Narrowing
+from services.engine.mass_rotation import look_ahead, turn_all
 from tests.benchmarks.field import plant
 from tests.support.simulated import DeadStore, LimitedStore, SimulatedClock, SimulatedWorker
 from tests.support.world import World

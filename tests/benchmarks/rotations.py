@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.ids import new_id
 from core.tokens import TokenKind, mint
 from models import Lane, Place, TokenRow
-from services import rotation, tokens
+from services.engine import rotation, tokens
 from tests.benchmarks.field import plant
 from tests.support.world import World
 

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from core.actors import Actor
 from core.settings import Settings
 from models import Tenant
-from services import tokens
+from services.engine import tokens
 from services.runtime import Runtime, build
 from tests.benchmarks.load import Load, request, run
 from tests.benchmarks.many_tokens import Planted, plant_tokens

@@ -13,8 +13,8 @@ from core.clock import HostClock
 from core.sealing import MasterKey
 from core.settings import Settings
 from models import Tenant
-from services.bootstrap import ensure_installation, ensure_tenant
-from services.migrating import migrate
+from services.operation.bootstrap import ensure_installation, ensure_tenant
+from services.operation.migrating import migrate
 from services.runtime import build
 from tests.support.command import Keyturn
 from tests.support.world import LIMITS, World

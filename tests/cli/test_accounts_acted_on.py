@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from models import AccountState, AuditRow, TokenRow, VirtualAccount
-from services.tokens import rotate_account
+from services.engine.tokens import rotate_account
 from tests.support.command import Keyturn
 from tests.support.manual_clock import ManualClock
 from tests.support.world import HOURLY, World, stored

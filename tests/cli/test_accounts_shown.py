@@ -1,8 +1,8 @@
 from datetime import datetime, timedelta
 
 from models import AuditRow
-from services.account_life import pause_account
-from services.tokens import revoke_all, rotate_account
+from services.accounts.account_life import pause_account
+from services.engine.tokens import revoke_all, rotate_account
 from tests.support.command import Keyturn
 from tests.support.manual_clock import ManualClock
 from tests.support.world import HOURLY, World

@@ -6,8 +6,8 @@ import pytest
 
 from core.tokens import recognise
 from models import PersonalAccessToken, Tenant, TokenRow, User, VirtualAccount, WrappedKey
-from services import personal_tokens
-from services.personal_tokens import Wanted
+from services.people import personal_tokens
+from services.people.personal_tokens import Wanted
 from tests.support.command import Keyturn
 from tests.support.world import World
 

@@ -7,8 +7,10 @@ import pytest
 
 from core.tokens import Token
 from models import AuditRow, GrantRow, User, VirtualAccount
-from services import account_life, tokens, user_life
-from services.verification import Verified, actor_of, verify
+from services.accounts import account_life
+from services.engine import tokens
+from services.people import user_life
+from services.verify.verification import Verified, actor_of, verify
 from tests.support.command import Keyturn
 from tests.support.identity import trust_unseen
 from tests.support.world import World

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from models import AuditRow
-from services.audit_chain import chain_due
+from services.audit.audit_chain import chain_due
 from tests.support.command import Keyturn
 from tests.support.world import World
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.sealing import MasterKey
-from services.integrations import pause_lane
-from services.pulse import Pulse
+from services.integrations.integrations import pause_lane
+from services.operation.pulse import Pulse
 from tests.support.command import Keyturn
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.world import World

@@ -3,7 +3,7 @@
 import pytest
 
 from core.sealing import MasterKey
-from services.tokens import revoke_all
+from services.engine.tokens import revoke_all
 from tests.support.command import Keyturn
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.world import World

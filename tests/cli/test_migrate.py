@@ -1,5 +1,5 @@
 from models import Installation
-from services.migrating import revisions
+from services.operation.migrating import revisions
 from tests.support.command import Keyturn
 from tests.support.world import World
 

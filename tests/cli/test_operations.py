@@ -4,7 +4,7 @@ import pytest
 
 from core.sealing import MasterKey
 from models import Installation, LaneState, WrappedKey
-from services.pulse import Pulse
+from services.operation.pulse import Pulse
 from tests.support.command import Keyturn
 from tests.support.world import HOURLY, World
 

@@ -5,7 +5,7 @@ import pytest
 from core.errors import InvalidInput
 from core.tokens import TokenKind, recognise
 from models import AuditRow
-from services import invitations, user_life
+from services.people import invitations, user_life
 from tests.support.command import Keyturn
 from tests.support.persons import person
 from tests.support.world import World

@@ -1,5 +1,5 @@
-from services.tokens import rotate_account
-from services.use_counting import UseCounter
+from services.engine.tokens import rotate_account
+from services.verify.use_counting import UseCounter
 from tests.support.command import Keyturn
 from tests.support.world import HOURLY, World
 

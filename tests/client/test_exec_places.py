@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from services import tokens as by_hand
+from services.engine import tokens as by_hand
 from tests.client.running import LARGE, SMALL, once, running
 from tests.support.ports import free_port
 from tests.support.world import HOURLY

@@ -8,7 +8,7 @@ import pytest
 from keyturn_client import BearerAuth, TokenSource, TokenUnavailable
 from truefoundry_sdk import AsyncTrueFoundry, TrueFoundry
 
-from services import tokens as by_hand
+from services.engine import tokens as by_hand
 from tests.api.calls import ADMIN
 from tests.support.http_double import Answer, HttpDouble
 from tests.support.world import HOURLY

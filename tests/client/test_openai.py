@@ -12,7 +12,7 @@ import pytest
 from keyturn_client import TokenSource
 from openai import AsyncOpenAI, AuthenticationError, OpenAI
 
-from services import tokens as by_hand
+from services.engine import tokens as by_hand
 from tests.support.http_double import Answer, HttpDouble, Request
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, stored

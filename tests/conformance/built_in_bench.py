@@ -12,8 +12,8 @@ from core.plugins import Ports
 from core.secret_manifests import split_path
 from core.secret_store import SecretGroups
 from models import Secret, SecretGroup, SecretVersion
-from services import secret_groups
-from services.secret_values import open_version
+from services.secrets import secret_groups
+from services.secrets.secret_values import open_version
 from sinks.base import Sink
 from tests.conformance.sink_bench import OVER_A_NETWORK, PATH, Bench
 from tests.support.world import World, new_world

@@ -7,7 +7,7 @@ import pytest
 from core.errors import PlaceRefused
 from core.ids import Mark
 from models import Tenant
-from services.describing import describe, masked
+from services.integrations.describing import describe, masked
 from sinks.google.identity import GoogleService
 from sinks.google.secret_manager import GoogleSecretManagerSink
 from tests.conformance.sink_bench import OURS, PATH, copy, token

@@ -5,8 +5,9 @@ from typing import Any
 
 from core.errors import PlaceRefused, Transient
 from models import Delivery, Integration, VirtualAccount
-from services import account_life, tokens
-from services.use_counting import UseCounter
+from services.accounts import account_life
+from services.engine import tokens
+from services.verify.use_counting import UseCounter
 from tests.console.demo_people import fill_people
 from tests.support.world import World, stored, told_by
 

@@ -1,14 +1,14 @@
 """People, teams and what they hold, for the demo's tenant."""
 
 from models import Team, User
-from services.bindings import put_binding
-from services.identity_providers import put_identity_provider
-from services.invitations import invite
-from services.personal_tokens import Wanted, create_for
-from services.roles import put_role
-from services.secret_groups import put_secret, put_secret_group
-from services.teams import put_team
-from services.user_life import change_roles, set_active
+from services.access.bindings import put_binding
+from services.access.roles import put_role
+from services.identity.identity_providers import put_identity_provider
+from services.people.invitations import invite
+from services.people.personal_tokens import Wanted, create_for
+from services.people.teams import put_team
+from services.people.user_life import change_roles, set_active
+from services.secrets.secret_groups import put_secret, put_secret_group
 from tests.support.persons import person
 from tests.support.world import World
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from api.app import Service, create_app
 from console.app import Console, create_console
 from console.single_sign_on import Provider
-from services.failed_logins import FailedLogins
 from services.runtime import Runtime
+from services.verify.failed_logins import FailedLogins
 
 
 def composed(runtime: Runtime, providers: Sequence[Provider] = ()) -> tuple[Service, Console]:

@@ -5,10 +5,10 @@ import pytest
 from core.actors import Actor
 from core.errors import PlaceRefused
 from models import AccountState, AuditRow, DeliveryState, TokenState, VirtualAccount
-from services import tokens
-from services.accounts import put_account
-from services.bootstrap import ensure_tenant
-from services.use_counting import UseCounter
+from services.accounts.accounts import put_account
+from services.engine import tokens
+from services.operation.bootstrap import ensure_tenant
+from services.verify.use_counting import UseCounter
 from tests.console.visits import Visitor, Visitors
 from tests.support.world import HOURLY, LIMITS, World, stored
 

@@ -10,9 +10,9 @@ from console.event_words import TITLES, detail_of
 from core.errors import PlaceRefused, Transient
 from core.events import EventType
 from models import Delivery, DeliveryState, Integration
-from services.audit_chain import chain_due
-from services.bootstrap import ensure_tenant
-from services.invitations import invite
+from services.audit.audit_chain import chain_due
+from services.operation.bootstrap import ensure_tenant
+from services.people.invitations import invite
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors
 from tests.support.persons import person

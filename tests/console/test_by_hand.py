@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.errors import PlaceRefused, Transient
 from models import AccountState, PersonalAccessToken, VirtualAccount
-from services import tokens
-from services.invitations import register
+from services.engine import tokens
+from services.people.invitations import register
 from tests.console.demo import fill
 from tests.console.visits import Visitors
 from tests.support.browser import flaws, visiting

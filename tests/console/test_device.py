@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from models import DeviceLogin
-from services.device_login import begin_login, finish_login
+from services.people.device_login import begin_login, finish_login
 from tests.console.visits import Visitors
 from tests.support.world import World
 

@@ -14,10 +14,10 @@ from models import (
     Place,
     User,
 )
-from services.bindings import put_binding
-from services.roles import put_role
-from services.secret_groups import put_secret, put_secret_group
-from services.teams import put_team
+from services.access.bindings import put_binding
+from services.access.roles import put_role
+from services.people.teams import put_team
+from services.secrets.secret_groups import put_secret, put_secret_group
 from tests.support.persons import person
 from tests.support.world import World, stored, told_by
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from core.actors import Actor
 from models import AuditRow, IdentityProvider
-from services.bootstrap import ensure_tenant
-from services.identity_providers import client_secret
+from services.identity.identity_providers import client_secret
+from services.operation.bootstrap import ensure_tenant
 from tests.console.as_sent import as_sent
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors

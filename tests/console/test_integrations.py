@@ -11,9 +11,9 @@ from sqlalchemy import update
 from core.actors import Actor
 from core.errors import DestinationRefused, Transient
 from models import AuditRow, Integration, Lane, Place
-from services import integrations
-from services.bootstrap import ensure_tenant
-from services.drift import check_due
+from services.delivery.drift import check_due
+from services.integrations import integrations
+from services.operation.bootstrap import ensure_tenant
 from tests.console.as_sent import as_sent
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors

@@ -7,10 +7,10 @@ import pytest
 
 from console.app import Console
 from core.actors import Actor
-from services import account_life
-from services.accounts import put_account
-from services.bootstrap import ensure_tenant
-from services.event_feed import EventFeed
+from services.accounts import account_life
+from services.accounts.accounts import put_account
+from services.operation.bootstrap import ensure_tenant
+from services.watching.event_feed import EventFeed
 from tests.console.visits import Visitor, Visitors
 from tests.support.world import HOURLY, LIMITS, World
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from models import PersonalAccessToken
-from services.tenants import set_limits
-from services.verification import Verified, verify
+from services.operation.tenants import set_limits
+from services.verify.verification import Verified, verify
 from tests.console.visits import Visitor, Visitors
 from tests.support.world import World
 

@@ -7,10 +7,10 @@ from playwright.sync_api import Page, expect
 
 from core.actors import Actor
 from models import CustomRole, RoleBinding
-from services.bindings import put_binding
-from services.bootstrap import ensure_tenant
-from services.roles import put_role
-from services.teams import put_team
+from services.access.bindings import put_binding
+from services.access.roles import put_role
+from services.operation.bootstrap import ensure_tenant
+from services.people.teams import put_team
 from tests.console.as_sent import as_sent
 from tests.console.visits import Visitor, Visitors
 from tests.support.persons import person

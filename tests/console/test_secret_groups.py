@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 
 from core.actors import Actor
 from models import AuditRow, Secret, SecretGroup
-from services.bootstrap import ensure_tenant
-from services.secret_groups import put_secret, put_secret_group
-from services.secrets import get_secret
+from services.operation.bootstrap import ensure_tenant
+from services.secrets.secret_groups import put_secret, put_secret_group
+from services.secrets.secrets import get_secret
 from tests.console.as_sent import as_sent
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 from core.errors import Forbidden
 from core.roles import NOTHING
 from models import AuditRow, PersonalAccessToken, SigningKey, Tenant
-from services.signing import list_signing_keys, rotate_signing_key
-from services.tenants import set_limits
+from services.engine.signing import list_signing_keys, rotate_signing_key
+from services.operation.tenants import set_limits
 from tests.console.as_sent import as_sent
 from tests.console.visits import Visitor, Visitors
 from tests.support.persons import Person

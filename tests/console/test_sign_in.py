@@ -6,7 +6,7 @@ import pytest
 
 from core.tokens import TokenKind, mint
 from models import LoginSession, PersonalAccessToken
-from services.tenants import set_limits
+from services.operation.tenants import set_limits
 from tests.console.visits import COOKIE, Visitors
 from tests.support.persons import person
 from tests.support.world import World

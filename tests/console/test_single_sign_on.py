@@ -8,7 +8,7 @@ import pytest
 from console.single_sign_on import Begun
 from core.errors import Unauthenticated
 from core.tokens import Token
-from services.sign_in import Opened
+from services.people.sign_in import Opened
 from tests.console.served import composed
 from tests.console.visits import COOKIE
 from tests.support.persons import logged_in, person

@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.actors import Actor
-from services.bootstrap import ensure_tenant
-from services.teams import put_team
+from services.operation.bootstrap import ensure_tenant
+from services.people.teams import put_team
 from tests.console.as_sent import as_sent
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors

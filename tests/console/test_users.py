@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from models import AuditRow, PersonalAccessToken, User
-from services.bootstrap import ensure_tenant
-from services.personal_tokens import Wanted, create_for
-from services.teams import put_team
-from services.user_life import change_roles
+from services.operation.bootstrap import ensure_tenant
+from services.people.personal_tokens import Wanted, create_for
+from services.people.teams import put_team
+from services.people.user_life import change_roles
 from tests.console.asked import asked
 from tests.console.visits import Visitor, Visitors
 from tests.support.persons import Person, logged_in, person

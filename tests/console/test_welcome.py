@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from models import LoginSession, User
-from services.invitations import register
-from services.sign_in import sign_in_link
+from services.people.invitations import register
+from services.people.sign_in import sign_in_link
 from tests.console.visits import COOKIE
 from tests.support.world import World
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from sqlalchemy import select
 
 from models import User
-from services.user_life import change_roles
+from services.people.user_life import change_roles
 from tests.support.persons import Person, logged_in, person
 from tests.support.world import World
 

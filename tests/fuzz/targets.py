@@ -16,7 +16,7 @@ from core.claims import Condition, parse_path, pick
 from core.errors import InvalidInput
 from core.jwks import VerificationKey, new_pair, open_private, read_key, read_set
 from core.tokens import TokenKind, mint, recognise, without_tokens
-from services.verdicts import Rejected
+from services.verify.verdicts import Rejected
 
 
 def _signed() -> tuple[VerificationKey, str]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from services.use_counting import UseCounter
+from services.verify.use_counting import UseCounter
 from tests.api.conftest import _quiet, stage
 from tests.gateways.upstream import Upstream
 from tests.support.gateways import KINDS, Running, running

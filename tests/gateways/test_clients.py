@@ -17,7 +17,7 @@ from truefoundry_sdk import TrueFoundry
 from truefoundry_sdk.core.api_error import ApiError
 
 from core.tokens import Token, TokenKind, mint
-from services import tokens
+from services.engine import tokens
 from tests.gateways.upstream import WORDS
 from tests.support.identity import Identity, trusted
 from tests.support.issuer import SigningPair

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from core.tokens import LONGEST_JWT, TokenKind, mint
-from services import tokens
-from services.account_uses import uses_of_account
+from services.accounts.account_uses import uses_of_account
+from services.engine import tokens
 from tests.api.gateways import HEADERS as NAMES
 from tests.gateways.conftest import FAILED_LOGINS
 from tests.support.gateways import KINDS, SAMPLES, running

@@ -10,7 +10,9 @@ import pytest
 
 from core.errors import KeyturnError
 from models import CustomRole, GrantRow, Team, TeamMember, VirtualAccount
-from services import accounts, bindings, roles, teams
+from services.access import bindings, roles
+from services.accounts import accounts
+from services.people import teams
 from tests.support.persons import person
 from tests.support.world import World, new_world
 

@@ -8,7 +8,7 @@ import pytest
 from core.actors import Actor
 from core.errors import Forbidden, KeyturnError
 from models import CustomRole
-from services.account_views import find_account, list_accounts
+from services.accounts.account_views import find_account, list_accounts
 from tests.support.privilege import (
     ANN,
     BOB,

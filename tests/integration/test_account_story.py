@@ -5,13 +5,14 @@ import pytest
 from core.errors import Conflict, Forbidden, NotFound, PlaceRefused, Transient
 from core.roles import NOTHING
 from models import DeliveryState
-from services import account_life, tokens
-from services.account_filters import Narrowing
-from services.account_statuses import Status
-from services.account_story import story_of
-from services.account_views import Order, list_accounts, owners_of
-from services.rolling_forward import roll_forward
-from services.teams import put_team
+from services.accounts import account_life
+from services.accounts.account_filters import Narrowing
+from services.accounts.account_statuses import Status
+from services.accounts.account_story import story_of
+from services.accounts.account_views import Order, list_accounts, owners_of
+from services.delivery.rolling_forward import roll_forward
+from services.engine import tokens
+from services.people.teams import put_team
 from tests.support.world import HOURLY, World, stored, told_by
 
 

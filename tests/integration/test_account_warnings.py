@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from services.account_views import find_account
-from services.account_warnings import NOBODY_HEARS, warnings_of
-from services.accounts import put_account
+from services.accounts.account_views import find_account
+from services.accounts.account_warnings import NOBODY_HEARS, warnings_of
+from services.accounts.accounts import put_account
 from sinks.aws.parameter_store import ParameterStoreSink
 from sinks.aws.secrets_manager import SecretsManagerSink
 from sinks.vault.kv import VaultSink

@@ -13,7 +13,7 @@ from core.errors import Forbidden, InvalidInput
 from core.events import EventType
 from core.roles import NOTHING
 from models import AuditRow, TokenState, TokenUse, VirtualAccount
-from services.acknowledging import acknowledge, follow, look
+from services.notices.acknowledging import acknowledge, follow, look
 from tests.support.world import HOURLY, World, stored, told_by
 
 ENDS = {**HOURLY, "ack_ends_grace": True}

@@ -14,19 +14,21 @@ from core.events import EventType, Severity
 from core.ids import new_id
 from core.roles import NOTHING
 from models import Attempt, AuditRow, Delivery, DeliveryState, Event, Integration
-from services import account_life, audit_log, looking_back
-from services.attempts import KEPT
-from services.audit_log import Wanted
-from services.bootstrap import ensure_tenant
-from services.delivery_log import Shown, WantedDeliveries, delivery_story, list_deliveries
-from services.event_log import WantedEvents, list_events
-from services.housekeeping import prune
-from services.integrations import pause_lane
-from services.judging import tell_lane
-from services.looking_back import Mark, Page
-from services.rolling_forward import roll_delivery
-from services.teams import put_team
-from services.verification import actor_of, verify
+from services.accounts import account_life
+from services.audit import audit_log
+from services.audit.audit_log import Wanted
+from services.delivery.attempts import KEPT
+from services.delivery.delivery_log import Shown, WantedDeliveries, delivery_story, list_deliveries
+from services.delivery.judging import tell_lane
+from services.delivery.rolling_forward import roll_delivery
+from services.integrations.integrations import pause_lane
+from services.operation.bootstrap import ensure_tenant
+from services.operation.housekeeping import prune
+from services.people.teams import put_team
+from services.verify.verification import actor_of, verify
+from services.watching import looking_back
+from services.watching.event_log import WantedEvents, list_events
+from services.watching.looking_back import Mark, Page
 from tests.support.persons import person
 from tests.support.world import HOURLY, LIMITS, World, stored, told_by
 

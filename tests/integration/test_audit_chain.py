@@ -15,12 +15,12 @@ from sqlalchemy import delete, event, text
 from core.actors import Actor, ActorKind
 from core.errors import Forbidden
 from models import AuditChain, AuditRow
-from services.audit_chain import chain_batch, chain_due, record_of
-from services.audit_log import Wanted, export_audit, list_audit
-from services.audit_verifying import verify_chain
-from services.bootstrap import ensure_tenant
+from services.audit.audit_chain import chain_batch, chain_due, record_of
+from services.audit.audit_log import Wanted, export_audit, list_audit
+from services.audit.audit_verifying import verify_chain
+from services.operation.bootstrap import ensure_tenant
+from services.operation.pulse import Pulse
 from services.outbox import Outbox
-from services.pulse import Pulse
 from tests.support.audit_rows import (
     chained,
     head,

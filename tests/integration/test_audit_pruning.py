@@ -8,9 +8,9 @@ from sqlalchemy import delete, update
 
 from models import AuditRow
 from models.audit import GENESIS
-from services.audit_chain import chain_due
-from services.audit_pruning import prune_due
-from services.audit_verifying import Problem, verify_chain
+from services.audit.audit_chain import chain_due
+from services.audit.audit_pruning import prune_due
+from services.audit.audit_verifying import Problem, verify_chain
 from tests.support.audit_rows import chained, head, row_number, rows, tamper, verdict, write
 from tests.support.world import World, new_world
 

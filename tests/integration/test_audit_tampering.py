@@ -11,8 +11,8 @@ from sqlalchemy import delete, text, update
 from core.actors import Actor
 from models import AuditChain, AuditRow
 from models.audit import GENESIS
-from services.audit_chain import chain_due
-from services.audit_verifying import Problem
+from services.audit.audit_chain import chain_due
+from services.audit.audit_verifying import Problem
 from tests.support.audit_rows import chained, neighbour, row_number, tamper, verdict, write
 from tests.support.world import World, new_world
 

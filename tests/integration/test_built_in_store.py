@@ -11,9 +11,12 @@ from core.sealing import MasterKey
 from core.secret_store import SecretGroups, Stored
 from core.settings import Settings
 from models import Lane, LaneState, SecretGroup, SecretVersion
-from services import bindings, recovery, secret_groups, secrets, tokens
+from services.access import bindings
+from services.engine import tokens
+from services.operation import recovery
 from services.runtime import build
-from services.secret_values import KEPT
+from services.secrets import secret_groups, secrets
+from services.secrets.secret_values import KEPT
 from tests.support.world import World
 
 MARK = {"managed-by": "keyturn", "place": str(uuid4()), "epoch": "1", "revision": "1"}

@@ -7,18 +7,11 @@ import pytest
 
 from core.errors import Conflict
 from models import Change, PersonalAccessToken
-from services import (
-    account_life,
-    admin_reset,
-    bindings,
-    housekeeping,
-    personal_tokens,
-    sessions,
-    teams,
-    tenants,
-    tokens,
-    user_life,
-)
+from services.access import bindings
+from services.accounts import account_life
+from services.engine import tokens
+from services.operation import admin_reset, housekeeping, tenants
+from services.people import personal_tokens, sessions, teams, user_life
 from tests.support.change_case import Case
 from tests.support.world import HOURLY, World, stored
 

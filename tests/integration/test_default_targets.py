@@ -10,13 +10,11 @@ from sqlalchemy import event
 from core.actors import Actor, ActorKind
 from core.errors import Conflict, DestinationRefused, Forbidden, PlaceRefused
 from models import AccountState, DefaultTarget, LaneState
-from services import (
-    account_life,
-    integration_removal,
-    teams,
-    tenants,
-)
-from services.bootstrap import ensure_tenant
+from services.accounts import account_life
+from services.integrations import integration_removal
+from services.operation import tenants
+from services.operation.bootstrap import ensure_tenant
+from services.people import teams
 from tests.support.telling import heard, tenant_tells, turn
 from tests.support.world import HOURLY, LIMITS, World, stored, told_by
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from models import Delivery, DeliveryState
-from services import draining
+from services.delivery import draining
 from tests.support.chat import ANN, BOB, Chat, chat_of
 from tests.support.waiting import eventually
 from tests.support.world import World, new_world

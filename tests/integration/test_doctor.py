@@ -6,9 +6,9 @@ import pytest
 
 from core.errors import DestinationRefused, Transient, Unready
 from models import Installation, LaneState
-from services.doctor import Finding, Health, examine
-from services.integrations import apply_provider_account, pause_lane
-from services.pulse import Pulse
+from services.integrations.integrations import apply_provider_account, pause_lane
+from services.operation.pulse import Pulse
+from services.watching.doctor import Finding, Health, examine
 from tests.support.world import HOURLY, World, stored
 
 

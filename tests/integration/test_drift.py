@@ -7,7 +7,9 @@ import pytest
 from core.errors import PlaceRefused, Transient
 from core.ids import Mark
 from models import Action, Delivery, DeliveryState, Lane
-from services import account_life, drift, integrations, place_views
+from services.accounts import account_life, place_views
+from services.delivery import drift
+from services.integrations import integrations
 from tests.plugins.keyturn_test_plugins.scripted import Store
 from tests.support.working_bell import WorkingBell
 from tests.support.world import HOURLY, World, new_world, stored, told_by

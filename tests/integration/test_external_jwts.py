@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from core.actors import Actor
 from core.errors import Conflict
-from services.bootstrap import ensure_tenant
-from services.identity_providers import put_identity_provider
-from services.verdicts import Reason
+from services.identity.identity_providers import put_identity_provider
+from services.operation.bootstrap import ensure_tenant
+from services.verify.verdicts import Reason
 from tests.support.identity import SUBJECT, Identity, trusted
 from tests.support.issuer import AUDIENCE, SigningPair, encoded, segments
 from tests.support.persons import person

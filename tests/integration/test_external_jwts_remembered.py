@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services import account_life, user_life
-from services.identity_providers import delete_identity_provider
-from services.token_exchange import Exchanged, exchange_token
+from services.accounts import account_life
+from services.identity.identity_providers import delete_identity_provider
+from services.identity.token_exchange import Exchanged, exchange_token
+from services.people import user_life
 from tests.support.identity import Identity, trusted
 from tests.support.persons import person
 from tests.support.verifiers import Asked, asking, queries

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from core.errors import Transient
-from services import tokens
+from services.engine import tokens
 from tests.support.world import HOURLY, World, stored, told_by
 
 

@@ -1,5 +1,5 @@
 from models import AuditRow, Delivery, Event
-from services import housekeeping
+from services.operation import housekeeping
 from tests.support.world import HOURLY, World, stored
 
 

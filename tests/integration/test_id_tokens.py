@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core import jwts
-from services.external_jwts import examine_id_token
-from services.trusted_providers import Trusted
+from services.identity.external_jwts import examine_id_token
+from services.identity.trusted_providers import Trusted
 from tests.support.identity import Identity, trusted
 from tests.support.issuer import AUDIENCE, SigningPair
 from tests.support.world import new_world

@@ -10,10 +10,13 @@ from core.actors import Actor, ActorKind
 from core.errors import Conflict, Forbidden, InvalidInput
 from core.roles import Grant, Permits, Role
 from models import IdentityMapping, TokenRow, TokenState, VirtualAccount
-from services import account_life, recovery, syncing, tokens
-from services.accounts import put_account
-from services.bootstrap import ensure_tenant
-from services.identity_mapping import NO_TOKEN
+from services.accounts import account_life
+from services.accounts.accounts import put_account
+from services.delivery import syncing
+from services.engine import tokens
+from services.identity.identity_mapping import NO_TOKEN
+from services.operation import recovery
+from services.operation.bootstrap import ensure_tenant
 from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, LIMITS, World, stored
 

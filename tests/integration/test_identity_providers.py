@@ -13,9 +13,9 @@ from core.plugins import MASK
 from core.roles import Grant, Permits, Role
 from core.sealing import MasterKey
 from models import Audience, AuditRow, IdentityMapping, IdentityProvider
-from services import identity_providers, recovery
-from services.explaining import explain_jwt
-from services.identity_providers import (
+from services.identity import identity_providers
+from services.identity.explaining import explain_jwt
+from services.identity.identity_providers import (
     client_secret,
     delete_identity_provider,
     delete_identity_provider_by_name,
@@ -24,6 +24,7 @@ from services.identity_providers import (
     read_identity_provider,
 )
 from services.manifests import apply_manifest, rehearse_manifests
+from services.operation import recovery
 from services.runtime import build
 from tests.support.identity import trust_unseen
 from tests.support.world import World

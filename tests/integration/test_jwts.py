@@ -8,9 +8,10 @@ import pytest
 
 from core.errors import InvalidInput, Transient
 from core.tokens import Token
-from services import account_life, tokens
-from services.revocations import revoked_jwts
-from services.tenants import set_limits
+from services.accounts import account_life
+from services.engine import tokens
+from services.operation.tenants import set_limits
+from services.verify.revocations import revoked_jwts
 from tests.support.jwts import (
     ISSUER,
     checked,

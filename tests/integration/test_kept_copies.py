@@ -4,10 +4,11 @@ from typing import Any
 
 from core.errors import PlaceRefused, Transient
 from models import Delivery, DeliveryState, Integration, PlaceState
-from services import account_life, tokens
-from services.accounts import put_account
-from services.doctor import Health, examine
-from services.integration_removal import delete_provider_account
+from services.accounts import account_life
+from services.accounts.accounts import put_account
+from services.engine import tokens
+from services.integrations.integration_removal import delete_provider_account
+from services.watching.doctor import Health, examine
 from tests.support.world import HOURLY, World, stored, told_by
 
 

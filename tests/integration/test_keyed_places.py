@@ -8,7 +8,9 @@ import pytest
 
 from core.errors import Conflict, InvalidInput
 from models import DeliveryState, PlaceState
-from services import account_life, drift, syncing, tokens
+from services.accounts import account_life
+from services.delivery import drift, syncing
+from services.engine import tokens
 from tests.support.kubernetes_double import KubernetesDouble
 from tests.support.vault_double import EVERYTHING, Secret, VaultDouble
 from tests.support.world import HOURLY, World, stored

@@ -7,9 +7,9 @@ from core.errors import Conflict, MasterKeyMissing
 from core.sealing import MasterKey
 from core.settings import Settings
 from models import AuditRow, TokenRow, WrappedKey
-from services import tokens
-from services.pulse import Pulse
-from services.rewrapping import rewrap
+from services.engine import tokens
+from services.operation.pulse import Pulse
+from services.operation.rewrapping import rewrap
 from services.runtime import Runtime, build
 from tests.support.world import World
 

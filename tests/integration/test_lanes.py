@@ -5,8 +5,10 @@ import pytest
 
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from models import Delivery, DeliveryState, LaneState
-from services import draining, integrations, lanes, syncing, tokens
-from services.claiming import claim
+from services.delivery import draining, lanes, syncing
+from services.delivery.claiming import claim
+from services.engine import tokens
+from services.integrations import integrations
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, World, stored, told_by
 

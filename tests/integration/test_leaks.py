@@ -10,9 +10,12 @@ from core.tokens import Token, TokenKind, mint
 from models import AuditRow, PersonalAccessToken, TokenRow, TokenState, VirtualAccount
 from notifiers.base import Notice
 from notifiers.words import headline, next_step
-from services import account_life, personal_tokens, tenants, tokens, user_life
-from services.leaks import report_leak
-from services.personal_tokens import Wanted
+from services.accounts import account_life
+from services.engine import tokens
+from services.notices.leaks import report_leak
+from services.operation import tenants
+from services.people import personal_tokens, user_life
+from services.people.personal_tokens import Wanted
 from tests.support.jwts import issued, listed, spoil
 from tests.support.persons import logged_in, person
 from tests.support.telling import mail_of, tenant_tells

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import Transient
 from models import VirtualAccount
-from services import tokens
+from services.engine import tokens
 from tests.support.world import World, stored
 
 

@@ -9,9 +9,10 @@ import pytest
 from core.errors import Forbidden
 from core.roles import NOTHING
 from models import AccountState, AuditRow, Delivery, Priority, TokenRow, VirtualAccount
-from services import account_life, tokens
-from services.account_filters import Narrowing
-from services.mass_rotation import Turned, look_ahead, turn_all
+from services.accounts import account_life
+from services.accounts.account_filters import Narrowing
+from services.engine import tokens
+from services.engine.mass_rotation import Turned, look_ahead, turn_all
 from tests.benchmarks.mass_rotation import rotate_all
 from tests.support.identity import trust_unseen
 from tests.support.world import HOURLY, World, stored

@@ -10,13 +10,13 @@ from core.actors import Actor
 from core.errors import DestinationRefused, PlaceRefused, Transient
 from core.roles import NOTHING
 from models import VirtualAccount
-from services import account_life
-from services.accounts import put_account
-from services.bootstrap import ensure_tenant
-from services.overview import overview
-from services.rotation_calendar import calendar
-from services.troubles import TroubleKind
-from services.use_counting import UseCounter
+from services.accounts import account_life
+from services.accounts.accounts import put_account
+from services.engine.rotation_calendar import calendar
+from services.operation.bootstrap import ensure_tenant
+from services.verify.use_counting import UseCounter
+from services.watching.overview import overview
+from services.watching.troubles import TroubleKind
 from tests.support.world import HOURLY, LIMITS, World, stored
 
 

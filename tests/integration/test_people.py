@@ -25,20 +25,13 @@ from models import (
     User,
     VirtualAccount,
 )
-from services import (
-    admin_reset,
-    bootstrap,
-    device_login,
-    invitations,
-    personal_tokens,
-    tenants,
-    user_life,
-)
-from services.granting import Subject, Wish, settle_grants
+from services.access.granting import Subject, Wish, settle_grants
+from services.access.permits import permits_of_user
+from services.operation import admin_reset, bootstrap, tenants
 from services.outbox import Outbox
-from services.permits import permits_of_user
-from services.personal_tokens import Wanted
-from services.users import list_users
+from services.people import device_login, invitations, personal_tokens, user_life
+from services.people.personal_tokens import Wanted
+from services.people.users import list_users
 from tests.support.world import World
 
 PAGE = "https://keys.example.com/accept"

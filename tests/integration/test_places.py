@@ -2,7 +2,9 @@ import pytest
 
 from core.errors import Conflict, InvalidInput, Transient
 from models import PlaceState
-from services import account_life, syncing, tokens
+from services.accounts import account_life
+from services.delivery import syncing
+from services.engine import tokens
 from tests.support.world import HOURLY, World, stored
 
 

@@ -11,11 +11,11 @@ from core.actors import Actor
 from core.errors import Forbidden, InvalidInput
 from core.roles import NOTHING
 from models import Integration
-from services.account_life import delete_account, pause_account
-from services.bootstrap import ensure_tenant
-from services.floors import Floor
-from services.plan import Plan, count_scheduled, make_plan
-from services.tokens import revoke_all
+from services.accounts.account_life import delete_account, pause_account
+from services.engine.floors import Floor
+from services.engine.plan import Plan, count_scheduled, make_plan
+from services.engine.tokens import revoke_all
+from services.operation.bootstrap import ensure_tenant
 from tests.support.manual_clock import START
 from tests.support.world import HOURLY, LIMITS, World, stored
 

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from core.errors import KeyturnError
-from services import account_life, bindings, teams, user_life
-from services.account_views import find_account
+from services.access import bindings
+from services.accounts import account_life
+from services.accounts.account_views import find_account
+from services.people import teams, user_life
 from tests.support.privilege import (
     ACTIONS,
     ANN,

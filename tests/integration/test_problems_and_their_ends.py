@@ -6,7 +6,7 @@ from core.errors import DestinationRefused, Transient
 from models import LaneState
 from notifiers.base import Notice
 from notifiers.pagerduty_events import events
-from services import integrations
+from services.integrations import integrations
 from tests.support.world import HOURLY, World, stored, told_by
 
 

@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from core.errors import Unready
-from services.provider_keys import FRESH
-from services.verification import verify
+from services.identity.provider_keys import FRESH
+from services.verify.verification import verify
 from tests.support.identity import Identity, trusted
 from tests.support.issuer import AUDIENCE, DISCOVERY, JWKS, Issuer, SigningPair
 from tests.support.verifiers import asking, queries

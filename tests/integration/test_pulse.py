@@ -6,7 +6,7 @@ import pytest
 
 from core.clock import AnchoredClock
 from models import AuditRow, Process
-from services.pulse import Pulse, trust_clock
+from services.operation.pulse import Pulse, trust_clock
 from tests.support.manual_clock import START
 from tests.support.postgres import Postgres
 from tests.support.world import HOURLY, World, new_world

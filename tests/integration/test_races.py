@@ -11,9 +11,10 @@ from sqlalchemy import func, select, text
 
 from core.errors import Transient
 from models import TokenRow, TokenState
-from services import expiry, reminding, rotation, standing_in, tokens
+from services.engine import expiry, rotation, tokens
+from services.engine.turning import Cause, turn_keys
+from services.notices import reminding, standing_in
 from services.outbox import Outbox
-from services.turning import Cause, turn_keys
 from tests.support.telling import tenant_tells
 from tests.support.world import HOURLY, World, new_world, stored, told_by
 

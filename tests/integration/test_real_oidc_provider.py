@@ -11,17 +11,19 @@ import pytest
 from core.errors import InvalidInput, NotFound, Unready
 from core.tokens import Token, TokenKind, mint
 from models import AuditRow, LoginSession, SignIn
-from services import housekeeping, single_sign_on, user_life
-from services.identity_providers import put_identity_provider
-from services.single_sign_on import (
+from services.identity import single_sign_on
+from services.identity.identity_providers import put_identity_provider
+from services.identity.single_sign_on import (
     Begun,
     begin_sign_in,
     finish_sign_in,
     sign_in_choices,
 )
-from services.token_exchange import Exchanged, exchange_token
-from services.verdicts import Rejected
-from services.verification import Verified, verify
+from services.identity.token_exchange import Exchanged, exchange_token
+from services.operation import housekeeping
+from services.people import user_life
+from services.verify.verdicts import Rejected
+from services.verify.verification import Verified, verify
 from tests.support.identity import trust_unseen
 from tests.support.oidc_provider import AUDIENCE, SECRET, OidcProvider, oidc_provider
 from tests.support.persons import person

@@ -2,7 +2,9 @@ from core.ids import Mark
 from core.sealing import MasterKey
 from core.settings import Settings
 from models import LaneState, VirtualAccount
-from services import integrations, recovery, tokens
+from services.engine import tokens
+from services.integrations import integrations
+from services.operation import recovery
 from services.runtime import Runtime, build
 from tests.support.world import HOURLY, World, stored
 

@@ -10,8 +10,12 @@ from sqlalchemy import update
 
 from core.errors import InvalidInput, Transient
 from models import DeliveryState, Integration, PersonalAccessToken, User, VirtualAccount
-from services import account_life, personal_tokens, reminding, tenants, tokens
-from services.personal_tokens import Wanted
+from services.accounts import account_life
+from services.engine import tokens
+from services.notices import reminding
+from services.operation import tenants
+from services.people import personal_tokens
+from services.people.personal_tokens import Wanted
 from tests.support.mail_double import MailDouble
 from tests.support.telling import mail_of
 from tests.support.world import HOURLY, World, told_by

@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 
 from models import AuditRow, DeliveryState, TokenRow, TokenState, VirtualAccount
-from services import account_life, tokens
+from services.accounts import account_life
+from services.engine import tokens
 from tests.support.world import HOURLY, World, stored, told_by
 
 

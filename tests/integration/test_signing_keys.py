@@ -1,8 +1,9 @@
 """Keys that sign JWTs: made, turned, published for as long as they are needed."""
 
 from models import SigningKey, TokenRow, TokenState
-from services import housekeeping, recovery, signing, tokens
-from services.signing import published_keys, rotate_signing_key
+from services.engine import signing, tokens
+from services.engine.signing import published_keys, rotate_signing_key
+from services.operation import housekeeping, recovery
 from tests.support.jwts import (
     current,
     issued,

@@ -10,8 +10,8 @@ import pytest
 from core.errors import InvalidInput, NotFound, Unready
 from core.tokens import Token
 from models import LoginSession, SignIn
-from services.single_sign_on import Begun, begin_sign_in, finish_sign_in
-from services.verdicts import Rejected
+from services.identity.single_sign_on import Begun, begin_sign_in, finish_sign_in
+from services.verify.verdicts import Rejected
 from tests.support.identity import Identity, trusted
 from tests.support.issuer import TOKEN, USER
 from tests.support.persons import person

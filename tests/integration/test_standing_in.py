@@ -10,8 +10,10 @@ from core.events import PERSONAL, EventType
 from models import Delivery, DeliveryState, LaneState
 from notifiers.base import Notice
 from notifiers.words import figures
-from services import integrations, standing_in, teams
-from services.subscribers import Recipient
+from services.integrations import integrations
+from services.notices import standing_in
+from services.notices.subscribers import Recipient
+from services.people import teams
 from tests.support.telling import tenant_tells
 from tests.support.world import HOURLY, World, told_by
 

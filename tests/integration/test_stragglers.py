@@ -11,8 +11,8 @@ from models import VirtualAccount
 from notifiers.base import Notice
 from notifiers.pagerduty_events import events
 from notifiers.words import headline, title
-from services import tokens
-from services.use_counting import UseCounter
+from services.engine import tokens
+from services.verify.use_counting import UseCounter
 from tests.support.world import HOURLY, World, told_by
 
 LONG = {"interval": "60d", "grace": "40d"}

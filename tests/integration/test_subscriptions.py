@@ -7,10 +7,8 @@ from keyturn_test_plugins import scripted
 
 from core.errors import DestinationRefused, InvalidInput
 from models import Target
-from services import (
-    integrations,
-    tokens,
-)
+from services.engine import tokens
+from services.integrations import integrations
 from tests.support.telling import heard, turn
 from tests.support.world import HOURLY, World, stored, told_by
 

@@ -8,11 +8,14 @@ import pytest
 
 from core.errors import Throttled
 from models import AuditRow, ExchangedToken
-from services import account_life, housekeeping, token_exchange, tokens
-from services.account_uses import uses_of_account
-from services.token_exchange import Exchanged, exchange_token
-from services.use_counting import UseCounter
-from services.verdicts import Rejected
+from services.accounts import account_life
+from services.accounts.account_uses import uses_of_account
+from services.engine import tokens
+from services.identity import token_exchange
+from services.identity.token_exchange import Exchanged, exchange_token
+from services.operation import housekeeping
+from services.verify.use_counting import UseCounter
+from services.verify.verdicts import Rejected
 from tests.support.identity import Identity, trusted
 from tests.support.jwts import issued
 from tests.support.world import World

@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import Conflict, InvalidInput, NotFound
 from models import AccountState, AuditRow, TokenState
-from services import tokens
+from services.engine import tokens
 from tests.support.world import HOURLY, World, stored
 
 

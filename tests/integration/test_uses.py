@@ -11,12 +11,15 @@ from core.ids import new_id
 from core.tokens import TokenKind, mint
 from models import ExchangedToken, TokenUse
 from models.uses import ENDED_PROCESSES
-from services import account_views, housekeeping, tokens, use_counting
-from services.account_uses import uses_of_account
-from services.pulse import Pulse
-from services.use_counting import UseCounter
-from services.user_life import delete_user
-from services.uses import last_uses, still_used
+from services.accounts import account_views
+from services.accounts.account_uses import uses_of_account
+from services.engine import tokens
+from services.operation import housekeeping
+from services.operation.pulse import Pulse
+from services.people.user_life import delete_user
+from services.verify import use_counting
+from services.verify.use_counting import UseCounter
+from services.verify.uses import last_uses, still_used
 from tests.support.persons import person
 from tests.support.world import HOURLY, World
 

@@ -13,9 +13,11 @@ from core.errors import Unready
 from core.ids import new_id
 from core.tokens import Token, TokenKind, mint
 from models import Change, User
-from services import account_life, personal_tokens, sessions, teams, tokens, user_life
-from services.verification import Verified, actor_of, verify
-from services.verifier import Verifier
+from services.accounts import account_life
+from services.engine import tokens
+from services.people import personal_tokens, sessions, teams, user_life
+from services.verify.verification import Verified, actor_of, verify
+from services.verify.verifier import Verifier
 from tests.support.persons import logged_in, person
 from tests.support.postgres import Postgres
 from tests.support.verifiers import Asked, asking, queries

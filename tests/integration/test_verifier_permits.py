@@ -6,7 +6,8 @@ import pytest
 
 from core.tokens import Token
 from models import VirtualAccount
-from services import roles, teams
+from services.access import roles
+from services.people import teams
 from tests.support.persons import person
 from tests.support.verifiers import Asked, asking, queries
 from tests.support.world import World

@@ -6,7 +6,7 @@ import pytest
 from core.clock import boot_seconds
 from core.settings import Settings
 from models import Delivery, DeliveryState
-from services.pulse import Pulse
+from services.operation.pulse import Pulse
 from tests.support.waiting import eventually
 from tests.support.world import HOURLY, World, stored
 from workers.app import make_app

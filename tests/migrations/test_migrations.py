@@ -19,7 +19,7 @@ from core.events import EventType
 from models import Base, Delivery, IdentityMapping, Lane, VirtualAccount
 from models.types import Instant, Span
 from services.database import Database
-from services.migrating import check_schema, config, migrate, revisions
+from services.operation.migrating import check_schema, config, migrate, revisions
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

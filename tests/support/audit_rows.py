@@ -7,9 +7,9 @@ from sqlalchemy import delete
 
 from core.actors import Actor
 from models import AuditChain, AuditRow
-from services.audit_chain import chain_due
-from services.audit_verifying import Verdict, verify_chain
-from services.bootstrap import ensure_tenant
+from services.audit.audit_chain import chain_due
+from services.audit.audit_verifying import Verdict, verify_chain
+from services.operation.bootstrap import ensure_tenant
 from services.outbox import Outbox
 from tests.support.world import LIMITS, World
 

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from core.actors import Actor
 from models import Change, LoginSession
-from services import bindings, roles, teams, tokens
-from services.verification import Verified, actor_of, verify
+from services.access import bindings, roles
+from services.engine import tokens
+from services.people import teams
+from services.verify.verification import Verified, actor_of, verify
 from tests.support.identity import trust_unseen
 from tests.support.persons import Person, logged_in, person
 from tests.support.world import World

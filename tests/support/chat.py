@@ -9,11 +9,11 @@ from sqlalchemy import select, update
 
 from core.events import EventType
 from models import Integration, Lane
-from services import draining, lanes
-from services.claimed import Claimed
-from services.claiming import claim
-from services.sending import send
-from services.subscribers import Recipient
+from services.delivery import draining, lanes
+from services.delivery.claimed import Claimed
+from services.delivery.claiming import claim
+from services.delivery.sending import send
+from services.notices.subscribers import Recipient
 from tests.support.world import World, told_by
 
 ANN, BOB = "ann", "bob"

@@ -7,8 +7,8 @@ from typing import Any
 
 from core.actors import Actor
 from models import IdentityProvider, VirtualAccount
-from services.identity_providers import PutProvider, put_identity_provider
-from services.verification import Rejected, Verified, verify
+from services.identity.identity_providers import PutProvider, put_identity_provider
+from services.verify.verification import Rejected, Verified, verify
 from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.ports import LOOPBACK
 from tests.support.world import World

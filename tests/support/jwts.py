@@ -8,9 +8,9 @@ import jwt
 from core.jwks import new_pair, open_private
 from core.tokens import Token
 from models import SigningKey, VirtualAccount
-from services import tokens
-from services.revocations import revoked_jwts
-from services.signing import published_keys
+from services.engine import tokens
+from services.engine.signing import published_keys
+from services.verify.revocations import revoked_jwts
 from tests.support.world import HOURLY, World
 
 ISSUER = "http://127.0.0.1:8400"

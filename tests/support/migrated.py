@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from services.database import Database
-from services.migrating import migrate
+from services.operation.migrating import migrate
 
 _SQLITE = "sqlite:///"
 

@@ -12,11 +12,13 @@ from sqlalchemy import select
 from core.errors import PlaceRefused
 from core.events import SEVERITY, EventType, Severity
 from models import Delivery, DeliveryState, Event, Integration, Lane
-from services import draining, expiry, lanes, reminding, rotation, standing_in
-from services.claimed import Claimed
-from services.claiming import claim
-from services.sending import Outcome, send
-from services.settling import settle
+from services.delivery import draining, lanes
+from services.delivery.claimed import Claimed
+from services.delivery.claiming import claim
+from services.delivery.sending import Outcome, send
+from services.delivery.settling import settle
+from services.engine import expiry, rotation
+from services.notices import reminding, standing_in
 from tests.support.mail_double import MailDouble
 from tests.support.slack_double import SlackDouble
 from tests.support.world import World, stored, told_by

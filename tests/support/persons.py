@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.ids import new_id
 from core.tokens import Token, TokenKind, mint
 from models import PersonalAccessToken, Tenant, User
-from services.sessions import open_session
+from services.people.sessions import open_session
 from tests.support.world import World
 
 

@@ -11,11 +11,13 @@ from core.actors import Actor, ActorKind
 from core.ids import new_id
 from core.roles import BUILT_IN, TEAM_MANAGER, Grant, Permits, Resource
 from models import AccountState, Team, Tenant, User, VirtualAccount
-from services import accounts, bindings, roles, teams
-from services.account_views import resource_of
-from services.accounts import Put
-from services.bootstrap import ensure_tenant
-from services.permits import permits_of_account, permits_of_user
+from services.access import bindings, roles
+from services.access.permits import permits_of_account, permits_of_user
+from services.accounts import accounts
+from services.accounts.account_views import resource_of
+from services.accounts.accounts import Put
+from services.operation.bootstrap import ensure_tenant
+from services.people import teams
 from tests.support.world import LIMITS, World
 
 EVE, ANN, BOB = "eve@example.com", "ann@example.com", "bob@example.com"

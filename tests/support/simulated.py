@@ -10,7 +10,7 @@ from itertools import count
 from uuid import UUID
 
 from core.errors import Transient
-from services.pulse import Pulse
+from services.operation.pulse import Pulse
 from services.runtime import Runtime
 from tests.support.manual_clock import ManualClock
 from workers.crew import Crew

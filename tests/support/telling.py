@@ -6,7 +6,7 @@ from typing import Any
 
 from keyturn_test_plugins import scripted
 
-from services import tenants
+from services.operation import tenants
 from tests.support.mail_double import MailDouble
 from tests.support.world import World
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import event
 
 from core.tokens import Token
-from services.verification import Rejected, Verified
-from services.verifier import Verifier
+from services.verify.verification import Rejected, Verified
+from services.verify.verifier import Verifier
 from tests.support.world import World
 
 

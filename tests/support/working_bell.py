@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from core.bell import SilentBell
-from services import draining
+from services.delivery import draining
 from tests.support.world import World
 
 

@@ -24,12 +24,15 @@ from models import (
     TokenRow,
     VirtualAccount,
 )
-from services import accounts, draining, expiry, integrations, lanes, rotation
-from services.bootstrap import ensure_installation, ensure_tenant
-from services.migrating import migrate
+from services.accounts import accounts
+from services.delivery import draining, lanes
+from services.engine import expiry, rotation
+from services.integrations import integrations
+from services.operation.bootstrap import ensure_installation, ensure_tenant
+from services.operation.migrating import migrate
+from services.operation.tenants import Limits
 from services.runtime import Runtime, build
-from services.tenants import Limits
-from services.verification import Rejected, Verified, verify
+from services.verify.verification import Rejected, Verified, verify
 from tests.support.manual_clock import ManualClock
 from tests.support.migrated import migrate_by_copy
 

@@ -6,7 +6,7 @@ import re
 import httpx
 
 from models import LoginSession
-from services import tokens
+from services.engine import tokens
 from tests.support.persons import person
 from tests.support.world import World
 from tests.tfy.conftest import Tfy

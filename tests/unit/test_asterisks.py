@@ -1,7 +1,7 @@
 import pytest
 
 from core.errors import InvalidInput
-from services.asterisks import unmask
+from services.integrations.asterisks import unmask
 
 STORED = {
     "name": "account",

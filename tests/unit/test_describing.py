@@ -8,8 +8,8 @@ from core.errors import InvalidInput
 from core.plugins import MASK
 from core.spelling import reference_spelling
 from models import Tenant
-from services.asterisks import unmask
-from services.describing import Described, describe, headings, masked
+from services.integrations.asterisks import unmask
+from services.integrations.describing import Described, describe, headings, masked
 
 CANARY = "hvs.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 VAULT = {

@@ -158,7 +158,9 @@ def test_a_log_without_a_token_is_written_as_it_is(written: Lines):
 def test_a_line_for_collectors_says_when_where_and_how_bad(
     documents: Callable[[], list[dict[str, Any]]],
 ):
-    structlog.get_logger("services.rotation").warning("rotation.failed", account="ci-bot", tries=3)
+    structlog.get_logger("services.engine.rotation").warning(
+        "rotation.failed", account="ci-bot", tries=3
+    )
 
     (line,) = documents()
     assert line["timestamp"].endswith("Z")
@@ -167,7 +169,7 @@ def test_a_line_for_collectors_says_when_where_and_how_bad(
         "account": "ci-bot",
         "tries": 3,
         "level": "warning",
-        "logger": "services.rotation",
+        "logger": "services.engine.rotation",
         "timestamp": "",
     }
 

@@ -10,7 +10,7 @@ from core.errors import Misconfigured, PluginNotInstalled, PluginUnknown
 from core.plugins import MASK, Family, Pace, Plugin, Ports, kinds, load
 from notifiers.base import Notifier
 from notifiers.console import ConsoleNotifier
-from services.describing import PROVIDERS
+from services.integrations.describing import PROVIDERS
 from sinks.base import Sink
 from sinks.file import FileSink
 

@@ -15,7 +15,7 @@ from notifiers.samples import SAMPLED, check_texts, sample
 from notifiers.sandbox import MOST_SOURCE
 from notifiers.texts import BLOCKS, OF_LETTERS, OURS, names
 from notifiers.words import headline, next_step, title
-from services.notice_texts import check_notice_texts
+from services.notices.notice_texts import check_notice_texts
 
 ROTATED = "events/token.rotated.j2"
 HTML = "notice.html.j2"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from services.verify_cache import MOST_NAMED, Entry, Hearing, Memory
+from services.verify.verify_cache import MOST_NAMED, Entry, Hearing, Memory
 from tests.support.manual_clock import ManualClock
 
 TTL = 5.0

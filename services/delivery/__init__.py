@@ -1,0 +1,1 @@
+"""What leaves the outbox: lanes, claims, sends, and what comes of them."""

@@ -1,0 +1,1 @@
+"""JWTs of others: identity providers, exchange, single sign-on."""

@@ -1,0 +1,1 @@
+"""Secret stores and notification channels, as tenants configure them."""

@@ -1,0 +1,1 @@
+"""Who is told of what: targets, reminders, stand-ins, acknowledgement, leaks."""

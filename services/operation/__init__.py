@@ -1,0 +1,1 @@
+"""What the operator does: schema, first admin, tenants, keys, recovery, housekeeping."""

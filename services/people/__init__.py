@@ -1,0 +1,1 @@
+"""Users, teams, their personal tokens, and how they log in."""

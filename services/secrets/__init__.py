@@ -1,0 +1,1 @@
+"""The built-in secret store: groups, keys and versions."""

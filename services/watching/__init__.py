@@ -1,0 +1,1 @@
+"""How things stand: overview, troubles, events, metrics, the doctor."""
