@@ -1,7 +1,5 @@
 """The web console: pages for people, over the same use cases as the API."""
 
-from collections.abc import Sequence
-
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -39,7 +37,6 @@ from console.live import Live
 from console.parts import Parts
 from console.rendering import Templates
 from console.security import Headers
-from console.single_sign_on import Provider
 from console.unbroken import Unbroken
 from console.visitors import visit
 from services.runtime import Runtime
@@ -86,12 +83,10 @@ class Console(FastAPI):
         self.live = parts.live
 
 
-def create_console(
-    runtime: Runtime, logins: FailedLogins, providers: Sequence[Provider] = ()
-) -> Console:
+def create_console(runtime: Runtime, logins: FailedLogins) -> Console:
     """The console over this runtime; opens nothing by itself."""
     files = Assets()
-    parts = Parts(runtime, logins, files, Templates(files), Live(runtime), providers)
+    parts = Parts(runtime, logins, files, Templates(files), Live(runtime))
     app = Console(parts)
     app.include_router(assets.router)
     for router in PAGES:

@@ -1,13 +1,13 @@
 """The cookies of the console: the session's, which no script reads, and the colours' one."""
 
-from datetime import datetime
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from console.parts import parts_of
 from core.tokens import Token, TokenKind, recognise
+from services.people.sessions import end_replaced
 from services.people.sign_in import Opened
+from services.runtime import Runtime
 
 THEME = "keyturn-theme"
 THEMES = ("auto", "light", "dark")
@@ -28,13 +28,16 @@ def session_of(request: Request) -> Token | None:
     return token if token is not None and token.kind is TokenKind.SESSION else None
 
 
-def keep_session(request: Request, response: Response, opened: Opened, now: datetime) -> None:
-    """The browser keeps the session as long as it works."""
+def begin_session(request: Request, response: Response, opened: Opened, runtime: Runtime) -> None:
+    """The browser keeps the session as long as it works; the one that it had before ends."""
+    before = session_of(request)
+    if before is not None:
+        end_replaced(runtime, before)
     is_https = parts_of(request).is_https
     response.set_cookie(
         session_name(is_https=is_https),
         opened.token.reveal(),
-        max_age=max(int((opened.until - now).total_seconds()), 0),
+        max_age=max(int((opened.until - runtime.now()).total_seconds()), 0),
         path="/",
         secure=is_https,
         httponly=True,

@@ -13,6 +13,7 @@ from console.onward import onward
 from console.parts import TheRuntime
 from console.provider_form import CONDITIONS, DEMANDS, Fields, fields_of, manifest_of
 from console.rendering import Show
+from console.single_sign_on import back_to
 from console.visitors import SignedIn
 from core.errors import InvalidInput
 from core.tokens import LONGEST_JWT
@@ -22,6 +23,7 @@ from services.identity import identity_providers as providers
 from services.identity.explaining import explain_jwt
 from services.identity.identity_providers import PutProvider
 from services.identity.provider_story import provider_story
+from services.runtime import Runtime
 
 PATH = "/settings/identity-providers"
 
@@ -68,10 +70,10 @@ def explain(runtime: TheRuntime, actor: SignedIn, sent: Sent, show: Show) -> Res
 
 
 @router.get("/new")
-def ask_new(actor: SignedIn, show: Show) -> Response:
+def ask_new(runtime: TheRuntime, actor: SignedIn, show: Show) -> Response:
     """The form for a new one, for an admin."""
     actor.demand_admin()
-    return _form(show, None, {}, NOTHING)
+    return _form(runtime, show, None, {}, NOTHING)
 
 
 @router.post("/new")
@@ -79,13 +81,13 @@ def create(runtime: TheRuntime, actor: SignedIn, sent: Sent, show: Show) -> Resp
     """It is taken from now on; if its keys are not to be had, that is said."""
     fields = CONDITIONS.renumbered({name: sent.raw(name) for name in sent.names()})
     if fields.get("add"):
-        return _form(show, None, fields, NOTHING)
+        return _form(runtime, show, None, fields, NOTHING)
     try:
         made = providers.put_identity_provider(
             runtime, actor, manifest_of(fields, {}), expected=NOTHING_YET
         )
     except CORRECTABLE as error:
-        return _form(show, None, fields, _wrong(error, fields))
+        return _form(runtime, show, None, fields, _wrong(error, fields))
     return _done(runtime, actor, show, made, "provider-added")
 
 
@@ -100,7 +102,7 @@ def ask_edit(provider_id: str, runtime: TheRuntime, actor: SignedIn, show: Show)
     """The form, as it is now; the client's secret as asterisks."""
     actor.demand_admin()
     row = providers.read_identity_provider(runtime, actor, provider_id).row
-    return _form(show, row, {**fields_of(row.manifest), "tag": tag_of(row)}, NOTHING)
+    return _form(runtime, show, row, {**fields_of(row.manifest), "tag": tag_of(row)}, NOTHING)
 
 
 @router.post("/{provider_id}/edit")
@@ -111,13 +113,13 @@ def edit(
     row = providers.read_identity_provider(runtime, actor, provider_id).row
     fields = CONDITIONS.renumbered({name: sent.raw(name) for name in sent.names()})
     if fields.get("add"):
-        return _form(show, row, fields, NOTHING)
+        return _form(runtime, show, row, fields, NOTHING)
     try:
         expected = Expected(fields.get("tag") or "gone")
         manifest = manifest_of(fields, row.manifest)
         made = providers.put_identity_provider(runtime, actor, manifest, expected=expected)
     except CORRECTABLE as error:
-        return _form(show, row, fields, _wrong(error, fields))
+        return _form(runtime, show, row, fields, _wrong(error, fields))
     return _done(runtime, actor, show, made, "saved")
 
 
@@ -174,7 +176,9 @@ def _wrong(error: Any, fields: Fields) -> Corrections:
     return corrections_of(error, known, names, {"audiences": audiences})
 
 
-def _form(show: Show, row: IdentityProvider | None, fields: Fields, wrong: Corrections) -> Response:
+def _form(
+    runtime: Runtime, show: Show, row: IdentityProvider | None, fields: Fields, wrong: Corrections
+) -> Response:
     rows = len(CONDITIONS.rows(fields)) + (fields.get("add", "") == CONDITIONS.name)
     return show(
         "identity_providers/form.html",
@@ -183,5 +187,6 @@ def _form(show: Show, row: IdentityProvider | None, fields: Fields, wrong: Corre
         fields=fields,
         numbers=range(max(rows, 1)),
         demands=DEMANDS,
+        back_to=back_to(runtime),
         wrong=wrong,
     )

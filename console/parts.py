@@ -1,6 +1,5 @@
 """What the pages of one application share; made once, and found by every request."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from console.assets import Assets
     from console.live import Live
     from console.rendering import Templates
-    from console.single_sign_on import Provider
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,6 @@ class Parts:
     assets: "Assets"
     templates: "Templates"
     live: "Live"
-    providers: "Sequence[Provider]" = ()
 
     @property
     def is_https(self) -> bool:

@@ -6,13 +6,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console.cookies import THEMES, forget_session, keep_session, keep_theme, session_of
+from console.cookies import THEMES, begin_session, forget_session, keep_theme
 from console.forms import Sent
 from console.parts import TheRuntime, address_of, parts_of, request_id_of
 from console.rendering import Show
+from console.single_sign_on import ways
 from console.visitors import SignedIn, TheVisit, local_path
 from core.errors import Forbidden
-from services.people.sessions import end_all_sessions, end_replaced, end_session
+from services.people.sessions import end_all_sessions, end_session
 from services.people.sign_in import Opened, sign_in
 from services.runtime import Runtime
 from services.verify.verification import Rejected
@@ -30,18 +31,18 @@ _UNKNOWN = "This token is not known here: use another one."
 
 
 @router.get("/sign-in")
-def show_sign_in(request: Request, visit: TheVisit, show: Show) -> Response:
+def show_sign_in(request: Request, runtime: TheRuntime, visit: TheVisit, show: Show) -> Response:
     """The ways to sign in; whoever is signed in already goes on."""
     path = local_path(request.query_params.get("next", "/"))
     if visit.actor is not None:
         return RedirectResponse(path, HTTPStatus.SEE_OTHER)
-    return show("sign_in.html", next=path, providers=parts_of(request).providers, error="")
+    return show("sign_in.html", next=path, **ways(request, runtime))
 
 
 @router.post("/sign-in")
-def begin_session(request: Request, runtime: TheRuntime, sent: Sent, show: Show) -> Response:
+def sign_in_by_token(request: Request, runtime: TheRuntime, sent: Sent, show: Show) -> Response:
     """A new session by a personal access token; the browser's earlier one ends."""
-    parts, path = parts_of(request), local_path(sent.text("next"))
+    path = local_path(sent.text("next"))
     try:
         opened = _opened(request, runtime, sent.text("token"))
     except Forbidden as error:
@@ -49,12 +50,11 @@ def begin_session(request: Request, runtime: TheRuntime, sent: Sent, show: Show)
             "sign_in.html",
             HTTPStatus.FORBIDDEN,
             next=path,
-            providers=parts.providers,
             error=str(error),
+            **ways(request, runtime),
         )
-    _end_earlier(request, runtime)
     response = RedirectResponse(path, HTTPStatus.SEE_OTHER)
-    keep_session(request, response, opened, runtime.now())
+    begin_session(request, response, opened, runtime)
     return response
 
 
@@ -65,12 +65,6 @@ def _opened(request: Request, runtime: Runtime, text: str) -> Opened:
     if isinstance(verified, Rejected):
         raise Forbidden(_WHY.get(verified.reason.value, _UNKNOWN))
     return sign_in(runtime, verified, address=address, request_id=request_id_of(request))
-
-
-def _end_earlier(request: Request, runtime: Runtime) -> None:
-    before = session_of(request)
-    if before is not None:
-        end_replaced(runtime, before)
 
 
 @router.post("/sign-out")

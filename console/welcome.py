@@ -9,13 +9,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console.cookies import keep_session, session_of
+from console.cookies import begin_session
 from console.forms import Sent
 from console.parts import TheRuntime, address_of, parts_of, request_id_of
 from console.rendering import Show
 from core.errors import InvalidInput
 from services.people import invitations
-from services.people.sessions import end_replaced
 from services.people.sign_in import Opened
 
 router = APIRouter()
@@ -49,11 +48,8 @@ def accept(request: Request, runtime: TheRuntime, sent: Sent, show: Show) -> Res
             )
     except InvalidInput:
         return _over(show)
-    before = session_of(request)
-    if before is not None:
-        end_replaced(runtime, before)
     response = RedirectResponse("/?done=signed-in", HTTPStatus.SEE_OTHER)
-    keep_session(request, response, Opened(done.token, done.until), runtime.now())
+    begin_session(request, response, Opened(done.token, done.until), runtime)
     return response
 
 

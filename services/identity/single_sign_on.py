@@ -26,6 +26,7 @@ from services.identity.oidc_client import Login, made_of
 from services.identity.trusted_providers import Trusted
 from services.outbox import Outbox
 from services.people.sessions import audit_login, open_session
+from services.people.sign_in import Opened
 from services.runtime import Runtime
 from services.scope import mine
 from services.verify.verdicts import Reason, Rejected
@@ -49,6 +50,13 @@ class Begun:
 
     url: str
     kept: Token
+
+
+def only_tenant(runtime: Runtime) -> str | None:
+    """The tenant's name where there is just one; of several, people say theirs themselves."""
+    with runtime.database.reading() as session:
+        names = session.scalars(select(Tenant.name).limit(2)).all()
+    return names[0] if len(names) == 1 else None
 
 
 def sign_in_choices(runtime: Runtime, tenant_name: str) -> list[Choice]:
@@ -102,8 +110,8 @@ def finish_sign_in(
     issuer: str | None = None,
     address: str | None = None,
     request_id: str | None = None,
-) -> Token | Rejected:
-    """The token of the session that the login opens, once; or why it opens none.
+) -> Opened | Rejected:
+    """The session that the login opens, once; or why it opens none.
 
     `kept` is from the browser's cookie, the others from the query that it came back with.
     InvalidInput for a login that is not this browser's, was used or has ended, Unready if the
@@ -128,7 +136,7 @@ def finish_sign_in(
         return Rejected(found.refusal)
     claims = login.with_address(said.claims, answer.get("access_token"))
 
-    def use_case(session: Session, outbox: Outbox) -> Token | Rejected:
+    def use_case(session: Session, outbox: Outbox) -> Opened | Rejected:
         user = person_of(session, found, claims)
         if user is None or not user.active:
             return Rejected(Reason.UNMAPPED if user is None else Reason.INACTIVE)
@@ -136,7 +144,7 @@ def finish_sign_in(
         token = open_session(session, user, outbox.now, tenant.session_length)
         detail = {"by": "single sign-on", "identity_provider": provider.name}
         audit_login(outbox, user, detail, address=address, request_id=request_id)
-        return token
+        return Opened(token, outbox.now + tenant.session_length)
 
     return runtime.change(use_case)
 

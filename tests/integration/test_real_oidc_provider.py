@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from core.errors import InvalidInput, NotFound, Unready
-from core.tokens import Token, TokenKind, mint
+from core.tokens import TokenKind, mint
 from models import AuditRow, LoginSession, SignIn
 from services.identity import single_sign_on
 from services.identity.identity_providers import put_identity_provider
@@ -22,6 +22,7 @@ from services.identity.single_sign_on import (
 from services.identity.token_exchange import Exchanged, exchange_token
 from services.operation import housekeeping
 from services.people import user_life
+from services.people.sign_in import Opened
 from services.verify.verdicts import Rejected
 from services.verify.verification import Verified, verify
 from tests.support.identity import trust_unseen
@@ -83,7 +84,7 @@ def whose(world: World, text: str) -> str:
     return verdict.subject if isinstance(verdict, Verified) else verdict.reason.value
 
 
-def finish(world: World, begun: Begun, back: dict[str, str], **more: Any) -> Token | Rejected:
+def finish(world: World, begun: Begun, back: dict[str, str], **more: Any) -> Opened | Rejected:
     given = {"kept": begun.kept.reveal(), "state": back["state"], "code": back["code"], **more}
     return finish_sign_in(world.runtime, **given)
 
@@ -128,10 +129,10 @@ def test_a_person_logs_in_and_has_a_session(
 
     begun = begin_sign_in(world.runtime, provider_id, BACK)
     back = provider.log_in(begun.url, ANN)
-    token = finish(world, begun, back, issuer=back["iss"], address="192.0.2.7", request_id="r-1")
+    opened = finish(world, begun, back, issuer=back["iss"], address="192.0.2.7", request_id="r-1")
 
-    assert isinstance(token, Token)
-    verified = verify(world.runtime, token.reveal())
+    assert isinstance(opened, Opened)
+    verified = verify(world.runtime, opened.token.reveal())
     assert isinstance(verified, Verified)
     assert (verified.subject_id, verified.is_session) == (ann.id, True)
     (audited,) = world.rows(AuditRow, AuditRow.action == "session.opened")
@@ -147,9 +148,9 @@ def test_an_address_in_the_id_token_spares_a_question(world: World):
         put = put_identity_provider(world.runtime, world.admin, given)
         begun = begin_sign_in(world.runtime, put.row.id, BACK)
 
-        token = finish(world, begun, provider.log_in(begun.url, ANN))
+        opened = finish(world, begun, provider.log_in(begun.url, ANN))
 
-    assert isinstance(token, Token)
+    assert isinstance(opened, Opened)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from core.errors import InvalidInput, NotFound, Unready
-from core.tokens import Token
 from models import LoginSession, SignIn
 from services.identity.single_sign_on import Begun, begin_sign_in, finish_sign_in
+from services.people.sign_in import Opened
 from services.verify.verdicts import Rejected
 from tests.support.identity import Identity, trusted
 from tests.support.issuer import TOKEN, USER
@@ -35,7 +35,7 @@ def begun(identity: Identity) -> tuple[Begun, dict[str, str]]:
     return made, {name: values[0] for name, values in query.items()}
 
 
-def finish(identity: Identity, made: Begun, sent: dict[str, str]) -> Token | Rejected:
+def finish(identity: Identity, made: Begun, sent: dict[str, str]) -> Opened | Rejected:
     return finish_sign_in(identity.world.runtime, made.kept.reveal(), sent["state"], "the-code")
 
 
@@ -61,10 +61,10 @@ def test_a_public_client_says_who_it_is_and_proves_its_challenge(identity: Ident
     made, sent = begun(identity)
     answering(identity, sent, email="ann@example.com", email_verified=True)
 
-    token = finish(identity, made, sent)
+    opened = finish(identity, made, sent)
 
     (asked,) = identity.issuer.seen(f"POST {TOKEN}")
-    assert isinstance(token, Token)
+    assert isinstance(opened, Opened)
     assert asked.form()["client_id"] == OWN
     assert asked.form()["redirect_uri"] == BACK
     assert len(asked.form()["code_verifier"]) == 43
