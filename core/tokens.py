@@ -41,7 +41,6 @@ class TokenKind(StrEnum):
     SESSION = "ses"
     EXCHANGED = "exc"
     JWT = "jwt"
-    REFRESH = "ref"
     DEVICE = "dev"
     INVITATION = "inv"
     ACKNOWLEDGE = "ack"

@@ -26,7 +26,6 @@ class LoginSession(OfTenant, Base):
         of_user(),
         _of_personal_token(),
         Index("uq_sessions_hash", "hash", unique=True),
-        Index("uq_sessions_refresh", "refresh_hash", unique=True),
         Index("ix_sessions_expires_at", "expires_at"),
         Index("ix_sessions_user", "user_id", "tenant_id"),
     )
@@ -34,7 +33,6 @@ class LoginSession(OfTenant, Base):
     user_id: Mapped[UUID]
     personal_access_token_id: Mapped[UUID | None]
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    refresh_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

@@ -33,7 +33,7 @@ _ABOUT = {
     EventType.ACCOUNT_EXPIRING: ("account", "account"),
     EventType.ACCOUNT_EXPIRED: ("account", "account"),
     EventType.TOKEN_REVOKED: ("revoked", "account", "generations"),
-    EventType.TOKEN_LEAKED: ("leak", "account", "name", "generation"),
+    EventType.TOKEN_LEAKED: ("leak", "account", "what", "name", "generation"),
     EventType.GRACE_ENDING: ("grace", "account", "generation"),
     EventType.GRACE_HELD: ("grace", "account", "generation"),
     EventType.HOLD_EXHAUSTED: ("hold", "account", "generation"),

@@ -44,7 +44,7 @@ LABELS = {
 }
 # Said in a headline or worth having in a file, but no figure of its own.
 UNLABELLED = frozenset(
-    {"account", "cause", "name", "organisation", "remaining", "valid_until", "will_retry"}
+    {"account", "cause", "name", "organisation", "remaining", "valid_until", "what", "will_retry"}
 )
 OF_EVENTS = frozenset(
     {*LABELS, *UNLABELLED, "at", "event", "level", "old_token", "severity", "tenant"}

@@ -16,6 +16,7 @@ from models import (
     Base,
     Change,
     CustomRole,
+    ExchangedToken,
     GrantRow,
     IdentityMapping,
     IdentityProvider,
@@ -87,6 +88,11 @@ def _token(row: TokenRow, now: datetime) -> Iterator[UUID]:
 
 def _personal_token(row: PersonalAccessToken, now: datetime) -> Iterator[UUID]:
     if _has(row, "revoked_at") or _ends(row, "expires_at", now):
+        yield row.id
+
+
+def _exchanged(row: ExchangedToken, _now: datetime) -> Iterator[UUID]:
+    if _has(row, "revoked_at"):
         yield row.id
 
 
@@ -164,6 +170,7 @@ _CHANGED: dict[type[Base], Rule] = {
     **_NEW,
     TokenRow: _token,
     PersonalAccessToken: _personal_token,
+    ExchangedToken: _exchanged,
     LoginSession: _login,
     VirtualAccount: _account,
     User: _user,

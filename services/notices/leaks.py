@@ -1,18 +1,17 @@
 """Reports of leaked tokens: what was found where it should not be ends, or has a successor.
 
-What happens is said by the account, else by its tenant; a personal access token ends. Whatever was
-reported, the reporter learns nothing. What works no more, or was reported before, changes nothing.
+What happens to a machine's key is said by the account, else by its tenant; everything else ends.
+Whatever was reported, the reporter learns nothing. What works no more, or was reported before,
+changes nothing.
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.actors import Actor, ActorKind
+from core.actors import Actor
 from core.errors import KeyturnError
 from core.events import EventType
 from core.leaks import OnLeak
@@ -20,47 +19,25 @@ from core.manifests import parse_account
 from core.tokens import Token, TokenKind, recognise
 from models import (
     AccountState,
-    PersonalAccessToken,
     Tenant,
     TokenRow,
     TokenState,
-    User,
     VirtualAccount,
 )
 from services.accounts.account_views import audit_account
 from services.engine.minting import Cause
 from services.engine.turning import turn_keys
-from services.notices.subscribers import subscribers_of, tenant_subscribers
-from services.notices.tenant_mail import Mail
+from services.notices.exchanged_leaks import report_exchanged
+from services.notices.leak_reports import REVOKED, Whence
+from services.notices.personal_leaks import report_personal, report_session
+from services.notices.subscribers import subscribers_of
 from services.outbox import Outbox, written
 from services.runtime import Runtime
 from services.scope import mine
 
 log = structlog.get_logger(__name__)
 
-_REPORTER = "a leak report"
-_REVOKED = "it was revoked"
 _STILL_WORKS = "nothing was done, it still works"
-
-
-class _Whence(NamedTuple):
-    """Where a report came from."""
-
-    address: str | None
-    request_id: str | None
-
-    def actor(self, tenant_id: UUID) -> Actor:
-        return Actor(
-            tenant_id,
-            ActorKind.REPORT,
-            _REPORTER,
-            address=self.address,
-            request_id=self.request_id,
-        )
-
-    @property
-    def told(self) -> str:
-        return f"{_REPORTER} from {self.address}" if self.address else _REPORTER
 
 
 def report_leak(
@@ -70,54 +47,19 @@ def report_leak(
     token = recognise(text)
     if token is None:
         return
-    whence = _Whence(address, request_id)
-    if token.kind is TokenKind.PERSONAL:
-        _report_personal(runtime, token, whence)
-    elif token.kind in {TokenKind.VIRTUAL_ACCOUNT, TokenKind.JWT}:
-        _report_machine(runtime, token, whence)
+    whence = Whence(address, request_id)
+    match token.kind:
+        case TokenKind.PERSONAL:
+            report_personal(runtime, token, whence)
+        case TokenKind.SESSION:
+            report_session(runtime, token, whence)
+        case TokenKind.EXCHANGED:
+            report_exchanged(runtime, token, whence)
+        case TokenKind.VIRTUAL_ACCOUNT | TokenKind.JWT:
+            _report_machine(runtime, token, whence)
 
 
-def _report_personal(runtime: Runtime, token: Token, whence: _Whence) -> None:
-    of_token = PersonalAccessToken.hash == token.hash
-    with runtime.database.reading() as session:
-        if session.scalar(select(PersonalAccessToken.id).where(of_token)) is None:
-            return
-
-    def use_case(session: Session, outbox: Outbox) -> None:
-        row = session.scalar(
-            select(PersonalAccessToken).where(of_token).with_for_update(key_share=True)
-        )
-        if row is None or not row.is_valid(outbox.now):
-            return
-        row.revoke(outbox.now)
-        owner = session.get_one(User, (row.user_id, row.tenant_id))
-        mail = Mail(session, runtime.opened).to(row.tenant_id, owner.email) if owner.active else []
-        outbox.tell(
-            row.tenant_id,
-            EventType.TOKEN_LEAKED,
-            facts={
-                "account": owner.email,
-                "name": row.name,
-                "last_four": row.last_four,
-                "cause": OnLeak.REVOKE.value,
-                "by": whence.told,
-                "done": _REVOKED,
-            },
-            targets=[*mail, *tenant_subscribers(session, row.tenant_id)],
-        )
-        outbox.audit(
-            whence.actor(row.tenant_id),
-            "personal-access-token.leaked",
-            subject_type="personal-access-token",
-            subject_id=row.id,
-            subject_name=row.name,
-            detail={"owner": owner.email},
-        )
-
-    runtime.change(use_case)
-
-
-def _report_machine(runtime: Runtime, token: Token, whence: _Whence) -> None:
+def _report_machine(runtime: Runtime, token: Token, whence: Whence) -> None:
     with runtime.database.reading() as session:
         found = session.scalar(select(TokenRow).where(TokenRow.hash == token.hash))
         if found is None:
@@ -138,7 +80,7 @@ def _act(
     outbox: Outbox,
     found: TokenRow,
     wanted: OnLeak,
-    whence: _Whence,
+    whence: Whence,
 ) -> None:
     account = session.get_one(
         VirtualAccount,
@@ -191,7 +133,7 @@ def _do(
         if wanted is OnLeak.ROTATE:
             return "it has a successor already and works until its grace ends"
         row.end(TokenState.REVOKED, outbox.now)
-        return _REVOKED
+        return REVOKED
     (turn,) = turn_keys(
         session,
         [account],
@@ -202,7 +144,7 @@ def _do(
         grace=timedelta(0) if wanted is OnLeak.REVOKE else None,
     )
     if wanted is OnLeak.REVOKE:
-        return f"{_REVOKED}, generation {turn.generation} has taken its place"
+        return f"{REVOKED}, generation {turn.generation} has taken its place"
     return f"generation {turn.generation} was made, it works until its grace ends"
 
 

@@ -12,10 +12,13 @@ from notifiers.base import Notice
 from notifiers.words import headline, next_step
 from services.accounts import account_life
 from services.engine import tokens
+from services.identity.token_exchange import Exchanged, exchange_token
 from services.notices.leaks import report_leak
 from services.operation import tenants
 from services.people import personal_tokens, user_life
 from services.people.personal_tokens import Wanted
+from services.verify.verification import Verified, verify
+from tests.support.identity import trusted
 from tests.support.jwts import issued, listed, spoil
 from tests.support.persons import logged_in, person
 from tests.support.telling import mail_of, tenant_tells
@@ -243,6 +246,49 @@ def test_a_login_made_with_a_leaked_personal_token_ends_with_it(world: World):
     (after,) = world.rows(PersonalAccessToken)
     assert (row.revoked_at, after.revoked_at) == (None, world.clock.now())
     assert logged_in(world, ann)  # other logins stay
+
+
+def test_a_login_that_leaked_ends_and_its_owner_hears_of_it(world: World):
+    with mail_of(world) as mail:
+        ann = person(world)
+        session = logged_in(world, ann)
+
+        reported(world, session)
+        reported(world, session)
+        world.drain()
+        (letter,) = mail.messages
+
+    assert world.refusal(session) == "unknown"
+    assert isinstance(verify(world.runtime, ann.token), Verified)
+    assert "a login session was reported as leaked: it was revoked" in str(
+        letter.message["Subject"]
+    )
+    (row,) = audited(world)
+    assert (row.action, row.subject_name) == ("session.leaked", "ann@example.com")
+
+
+def test_a_token_that_was_given_in_exchange_ends_alone(
+    world: World, chat: tuple[str, scripted.Store]
+):
+    with trusted(world) as identity:
+        tell = told_by(chat[0])
+        identity.map(notification_target=tell, on_leak="tell")
+        first, second = (
+            exchange_token(world.runtime, identity.issuer.issue(jti=one)) for one in "ab"
+        )
+        assert isinstance(first, Exchanged)
+        assert isinstance(second, Exchanged)
+
+        reported(world, first.token)
+        reported(world, first.token)
+
+        assert identity.whose(first.token.reveal()) == "revoked"
+        assert identity.whose(second.token.reveal()) == "ci-bot"
+    (notice,) = told(world, chat)
+    assert headline(notice) == (
+        "ci-bot: a short-lived token that it got in exchange was reported as leaked: it was revoked"
+    )
+    assert [row.action for row in audited(world)] == ["exchanged-token.leaked"]
 
 
 def test_nobody_is_written_to_who_is_away_but_their_token_ends(world: World):
