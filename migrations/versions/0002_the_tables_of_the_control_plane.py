@@ -1,6 +1,6 @@
 """The tables of the control plane.
 
-Revision: 0002, after 0001
+Revision: 0002, after 0001b
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from migrations.columns import instant
 
 revision = "0002"
-down_revision = "0001"
+down_revision = "0001b"
 branch_labels = None
 depends_on = None
 
