@@ -84,7 +84,9 @@ class Lane:
             return
         status, (headers, body) = ready
         request_id, user_agent = _said(scope["headers"])
-        if answer and isinstance(answer.verdict, Verified):
+        if answer and isinstance(answer.verdict, Rejected):
+            self._tally(answer.verdict.reason)
+        elif answer and isinstance(answer.verdict, Verified):
             if self._proxies:
                 name_client(scope, self._proxies)
             self._count(scope, answer.verdict, user_agent)
@@ -122,12 +124,13 @@ class Lane:
         question, with_roles = _question(scope), self._asks_for_roles(scope)
         answer = await self._look_ups.find(scope, self._read(scope["headers"]))
         if isinstance(answer, Rejected):
-            return verdicts.refused(answer)
+            return self._refuse(answer)
         if isinstance(answer.verdict, Rejected):
-            return verdicts.refused(answer.verdict)
+            return self._refuse(answer.verdict)
         if question is not None:
             held = await self._verifier.find_permits(answer.verdict)
             if not _allows(held, question, scope):
+                self._tally("forbidden")
                 return verdicts.forbidden(question.action_for(scope["headers"]), question.fqn)
         self._count(scope, answer.verdict, _said(scope["headers"])[1])
         headers, body = self._show(answer, question is not None)
@@ -138,14 +141,22 @@ class Lane:
         response.raw_headers = list(headers)
         return response
 
+    def _refuse(self, rejected: Rejected) -> Response:
+        self._tally(rejected.reason)
+        return verdicts.refused(rejected)
+
     def _asks_for_roles(self, scope: Scope) -> bool:
         """Headers have no room for them: forward-auth tells none."""
         return self._surface == "verify" and asks_for_roles(scope["query_string"])
 
     def _count(self, scope: Scope, verified: Verified, user_agent: str) -> None:
+        self._tally("good")
         client = scope.get("client")
         address = client[0] if client else None
         self._runtime.uses.count(verified.token_id, address, user_agent or None, self._surface)
+
+    def _tally(self, result: str) -> None:
+        self._runtime.metrics.verified(self._surface, result)
 
 
 def _hash(text: bytes) -> bytes:

@@ -11,7 +11,7 @@ from api.errors import as_response
 from core.errors import Forbidden, InvalidInput, KeyturnError, TooLarge, Unauthenticated
 from services.runtime import Runtime
 from services.verify.failed_logins import FailedLogins
-from services.verify.verification import Rejected, Verified
+from services.verify.verification import Reason, Rejected, Verified
 from services.verify.verifier import Verifier
 
 NEEDS = "virtual-account:read"
@@ -44,7 +44,11 @@ class Introspection:
         found = await self._look_ups.find(scope, asked, may_fail=True)
         verdict = found if isinstance(found, Rejected) else found.verdict
         if isinstance(verdict, Rejected) or verdict.tenant_id != caller.tenant_id:
+            unknown = Reason.UNKNOWN  # to this caller
+            reason = verdict.reason if isinstance(verdict, Rejected) else unknown
+            self._runtime.metrics.verified("introspect", reason)
             return {"active": False}
+        self._runtime.metrics.verified("introspect", "good")
         self._runtime.uses.count(verdict.token_id, None, None, "introspect")
         return verdicts.introspected(verdict, self._runtime.settings.public_url)
 

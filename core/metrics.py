@@ -29,9 +29,15 @@ class Metrics:
         )
         self._requests = Histogram(
             "keyturn_request_seconds",
-            "How long calls of the API took. Verify is counted apart.",
+            "How long calls of the API took, verification apart.",
             ["method", "route", "status"],
             buckets=_REQUESTS,
+            registry=self.registry,
+        )
+        self._verifications = Counter(
+            "keyturn_verifications",
+            "Tokens that were asked about, by whom, and what they turned out to be.",
+            ["surface", "result"],
             registry=self.registry,
         )
 
@@ -47,3 +53,7 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """One call of the API was answered; `route` is its template, never its path."""
         self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def verified(self, surface: str, result: str) -> None:
+        """A token was good, may not do what was asked (`forbidden`), or why it is not good."""
+        self._verifications.labels(surface, result).inc()

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.app import create_app
 from core.errors import DestinationRefused
 from models import Place
+from services.engine import tokens
 from tests.support.postgres import Postgres
 from tests.support.serving import serving
 from tests.support.world import HOURLY, World, new_world, stored, told_by
@@ -60,6 +61,41 @@ def test_calls_are_counted_by_route_and_not_by_path(http: httpx.Client, world: W
     route = "{route=/api/svc/v1/virtual-accounts/{account_id}}"
     for status in (200, 404):
         assert found[f"keyturn_request_seconds_count{{method=GET}},{route},{{status={status}}}"]
+
+
+def test_verifications_are_counted_by_what_came_of_them(anybody: httpx.Client, world: World):
+    account, token = world.create()
+    good = {"Authorization": f"Bearer {token.reveal()}"}
+    question = {
+        "resource_type": "virtual-account",
+        "resource_fqn": account.fqn,
+        "action": "virtual-account:update",
+    }
+
+    anybody.get("/api/v1/verify")
+    for _ in range(2):
+        anybody.get("/api/v1/verify", headers=good)
+        anybody.get("/api/v1/verify", headers=good, params=question)
+        anybody.get("/api/v1/forward-auth", headers=good)
+    world.clock.pass_(hours=1)
+    tokens.revoke_all(world.runtime, world.admin, account.id)
+    world.clock.pass_(minutes=1)
+    anybody.get("/api/v1/forward-auth", headers=good)
+
+    counted = {
+        (surface, result): figures(anybody).get(
+            f"keyturn_verifications_total{{result={result}}},{{surface={surface}}}"
+        )
+        for surface in ("verify", "gateway")
+        for result in ("good", "missing", "forbidden", "revoked")
+    }
+    assert {key: count for key, count in counted.items() if count} == {
+        ("verify", "missing"): 1,
+        ("verify", "good"): 2,
+        ("verify", "forbidden"): 2,
+        ("gateway", "good"): 2,
+        ("gateway", "revoked"): 1,
+    }
 
 
 @pytest.mark.parametrize("world", ["sqlite", "postgresql"], indirect=True)
@@ -178,6 +214,7 @@ def offered(anybody: httpx.Client, world: World) -> set[str]:
     world.create(auto_rotate=HOURLY, secret_store_configs=[stored(fqn)])
     world.drain()
     anybody.get("/healthz")
+    anybody.get("/api/v1/verify")
     text = anybody.get("/metrics").text
     return {
         sample.name for family in text_string_to_metric_families(text) for sample in family.samples
