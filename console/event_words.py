@@ -13,9 +13,14 @@ from core.events import EventType, Severity
 TITLES = {
     EventType.ACCOUNT_CREATED: "Account created",
     EventType.ACCOUNT_DELETED: "Account deleted",
+    EventType.ACCOUNT_EXPIRING: "Account ends soon",
+    EventType.ACCOUNT_EXTENDED: "Account extended",
     EventType.ACCOUNT_EXPIRED: "Account expired",
+    EventType.ROTATION_UPCOMING: "Rotation ahead",
     EventType.TOKEN_ROTATED: "Token rotated",
     EventType.TOKEN_REVOKED: "Token revoked",
+    EventType.TOKEN_LEAKED: "Token reported as leaked",
+    EventType.PERSONAL_TOKEN_EXPIRING: "Personal access token ends soon",
     EventType.TOKEN_EXPIRED: "Old token ended",
     EventType.GRACE_ENDING: "Grace ends soon",
     EventType.GRACE_HELD: "Old token held",
@@ -26,6 +31,7 @@ TITLES = {
     EventType.SYNC_FAILED: "Store not reached",
     EventType.SYNC_RECOVERED: "Store reached again",
     EventType.SYNC_DRIFTED: "Store has drifted",
+    EventType.SYNC_REPAIRED: "Store repaired",
     EventType.COPY_KEPT: "Copy kept",
     EventType.CHECK_REQUESTED: "Comparison asked for",
     EventType.LANE_PAUSED: "Lane paused",
@@ -40,6 +46,7 @@ SEVERITIES = {
     Severity.CRITICAL: ("critical", "bad"),
 }
 _LABELS = {
+    "name": "",
     "generation": "generation",
     "generations": "generations",
     "cause": "",
@@ -54,6 +61,9 @@ _LABELS = {
 }
 # When something ends is worth saying only where it is about that.
 _ENDS = {
+    EventType.ACCOUNT_EXPIRING: ("expires_at", "it ends"),
+    EventType.PERSONAL_TOKEN_EXPIRING: ("expires_at", "it ends"),
+    EventType.ROTATION_UPCOMING: ("next_rotation_at", "due"),
     EventType.GRACE_ENDING: ("grace_until", "it works until"),
     EventType.GRACE_HELD: ("hold_until", "at most until"),
 }

@@ -16,8 +16,8 @@ BIN = Path(sys.executable).parent
 SMALL = [str(BIN / "keyturn-exec")]
 LARGE = [str(BIN / "keyturn"), "exec"]
 
-# A shell that starts the tests in the background has them ignore these.
-_HEARING = ["/usr/bin/env", "--default-signal=INT,QUIT"]
+# A shell that starts the tests in the background or under nohup has them ignore these.
+_HEARING = ["/usr/bin/env", "--default-signal=HUP,INT,QUIT"]
 
 # Writes down each thing that happens to it, a line of JSON each; signals are codes to end with,
 # but for those that it only takes note of.

@@ -12,6 +12,7 @@ from services.accounts import account_life
 from services.engine import tokens
 from services.operation.tenants import set_limits
 from services.verify.revocations import revoked_jwts
+from tests.support.identity import trust_unseen
 from tests.support.jwts import (
     ISSUER,
     checked,
@@ -216,6 +217,7 @@ def test_the_type_of_the_next_token_is_the_manifests(world: World):
 
 def test_mapping_an_account_ends_its_jwt_and_turns_no_more_keys(world: World):
     account, token = issued(world)
+    trust_unseen(world)
 
     world.put(identity_provider_mapping=[{"identity_provider": "github", "value": "1"}])
     world.clock.pass_(days=1)
