@@ -1,4 +1,4 @@
-"""Each test runs behind nginx, Envoy and Caddy, with a Keyturn of its own that they ask."""
+"""Each test runs behind each of the gateways, with a Keyturn of its own that they ask."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network

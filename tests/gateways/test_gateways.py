@@ -1,4 +1,4 @@
-"""nginx, Envoy and Caddy with their samples: who gets through, and what the API learns of them."""
+"""Each gateway with its sample: who gets through, and what the API behind it learns of them."""
 
 import socket
 from datetime import timedelta
@@ -180,7 +180,7 @@ def test_while_keyturn_is_away_nobody_gets_through(kind, behind, upstream):
     ):
         answer = http.get("/", headers=bearer(mint(TokenKind.VIRTUAL_ACCOUNT)))
 
-    assert answer.status_code in {502, 503}
+    assert answer.status_code in {500, 502, 503}
     assert upstream.seen == []
 
 
@@ -259,7 +259,7 @@ def test_a_client_cannot_say_that_it_is_somebody_else(http, uses, world):
     assert generation.uses.callers[0][0].address in {LOOPBACK, *own_addresses()}
 
 
-@pytest.mark.parametrize("sample", [*KINDS, "traefik"])
+@pytest.mark.parametrize("sample", KINDS)
 def test_every_sample_has_every_header_and_says_what_to_change(sample):
     text = "".join(path.read_text() for path in (SAMPLES / sample).iterdir())
 

@@ -12,20 +12,24 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 WORDS = ["one", "two", "three"]
+_THOUGHT = 0.01  # seconds
 
 
 class Upstream:
     """Answers everybody, and remembers with which headers they came.
 
-    A stream sends its first word at once and the others when `go_on` is set.
+    A stream sends its first word soon and the others when `go_on` is set. It thinks before it
+    answers, as a model does: Go's proxies cut off an answer that begins while they are still
+    closing the request.
     """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Headers]] = []
         self.go_on = threading.Event()
+        self._distraction = threading.Event()  # never comes
         self.clear()
         self._app = _tools()
         self._app.router.routes.extend(
@@ -40,7 +44,13 @@ class Upstream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             self.seen.append((scope["path"], Headers(scope=scope)))
-        await self._app(scope, receive, send)
+
+        async def thoughtful(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await asyncio.to_thread(self._distraction.wait, _THOUGHT)
+            await send(message)
+
+        await self._app(scope, receive, thoughtful)
 
     def clear(self) -> None:
         self.seen.clear()

