@@ -1,52 +1,69 @@
 """The `keyturn` command."""
 
 import sys
+from importlib import import_module
 from io import TextIOWrapper
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from cli import (
-    accounts,
-    audit,
-    channels,
-    deliveries,
-    exec_command,
-    identity_providers,
-    operate,
-    planning,
-    run,
-    signing_keys,
-    tenants,
-)
-from cli.apply import apply
+from cli.exec_command import Verbatim
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Issues API keys, and turns the machines' keys on schedule without an outage.",
-)
-app.command()(run.up)
-app.command()(run.api)
-app.command()(run.worker)
-app.command()(run.beat)
-app.command()(operate.migrate)
-app.command()(operate.doctor)
-app.command("plan")(planning.plan_)
-app.command()(operate.plugins)
-app.command()(operate.recover)
-app.command()(apply)
-app.command("exec", cls=exec_command.Verbatim)(exec_command.exec_)
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(audit.app, name="audit")
-app.add_typer(channels.app, name="channels")
-app.add_typer(deliveries.app, name="deliveries")
-app.add_typer(identity_providers.app, name="identity-providers")
-app.add_typer(operate.lanes, name="lanes")
-app.add_typer(operate.keys, name="keys")
-app.add_typer(signing_keys.app, name="signing-keys")
-app.add_typer(tenants.admin, name="admin")
-app.add_typer(tenants.tenants, name="tenants")
-app.add_typer(operate.clock, name="clock")
+# Where each is, in the order of the help.
+_COMMANDS = {
+    "up": "cli.run:up",
+    "api": "cli.run:api",
+    "worker": "cli.run:worker",
+    "beat": "cli.run:beat",
+    "migrate": "cli.operate:migrate",
+    "doctor": "cli.operate:doctor",
+    "plan": "cli.planning:plan_",
+    "plugins": "cli.operate:plugins",
+    "recover": "cli.operate:recover",
+    "apply": "cli.apply:apply",
+    "exec": "cli.exec_command:exec_",
+    "accounts": "cli.accounts:app",
+    "audit": "cli.audit:app",
+    "channels": "cli.channels:app",
+    "deliveries": "cli.deliveries:app",
+    "identity-providers": "cli.identity_providers:app",
+    "lanes": "cli.operate:lanes",
+    "keys": "cli.operate:keys",
+    "signing-keys": "cli.signing_keys:app",
+    "admin": "cli.tenants:admin",
+    "tenants": "cli.tenants:tenants",
+    "clock": "cli.operate:clock",
+}
+
+
+class Commands(TyperGroup):
+    """Imports a command when it is called: a worker keeps none of the others in memory."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            made: Any = get_group(found)
+            made.name = cmd_name
+            return made
+        alone = typer.Typer(add_completion=False)
+        alone.command(cmd_name, cls=Verbatim if cmd_name == "exec" else None)(found)
+        return get_command(alone)
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def keyturn() -> None:
+    """Issues API keys, and turns the machines' keys on schedule without an outage."""
 
 
 def main() -> None:

@@ -196,7 +196,7 @@ def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
     import uvicorn  # noqa: PLC0415 - a worker needs none of these 15 MB
 
     from api.app import create_app  # noqa: PLC0415
-    from api.serving import configured  # noqa: PLC0415
+    from api.serving import configured, settle  # noqa: PLC0415
     from console.app import create_console  # noqa: PLC0415
 
     logins = FailedLogins(runtime)
@@ -212,6 +212,7 @@ def _serve(runtime: Runtime, listener: socket.socket, pulse: Pulse) -> None:
         console.live.listening(lambda: server.should_exit),
         uses.counting(),
     ):
+        settle()
         server.run(sockets=[listener])
 
 

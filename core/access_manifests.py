@@ -48,7 +48,9 @@ ActionName = Annotated[str, AfterValidator(check_action)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class OwnedByAccount(_Part):

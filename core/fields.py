@@ -62,4 +62,6 @@ Email = Annotated[str, AfterValidator(_address)]
 class Part(BaseModel):
     """A piece of a manifest: what it does not know it refuses."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )

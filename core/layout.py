@@ -49,7 +49,9 @@ FieldName = Annotated[str, AfterValidator(_field)]
 class Layout(BaseModel):
     """A form, and for a document which field says what."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     form: Form = Form.BARE
     fields: Annotated[dict[FieldName, Fact], Field(min_length=1, max_length=20)] | None = None

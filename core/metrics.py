@@ -1,9 +1,10 @@
 """What one process counts of its own work, for Prometheus: no label ever names a tenant's thing."""
 
 from collections import Counter as tally  # noqa: N813 - beside Prometheus's
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from core.events import EventType
 
@@ -34,12 +35,9 @@ class Metrics:
             buckets=_REQUESTS,
             registry=self.registry,
         )
-        self._verifications = Counter(
-            "keyturn_verifications",
-            "Tokens that were asked about, by whom, and what they turned out to be.",
-            ["surface", "result"],
-            registry=self.registry,
-        )
+        # By surface and result; a call of verify is answered in 50 µs, of which a Counter takes 2.
+        self._verifications: tally[tuple[str, str]] = tally()
+        self.registry.register(_Verifications(self._verifications))
 
     def told(self, events: Iterable[EventType]) -> None:
         """These facts were committed."""
@@ -55,5 +53,25 @@ class Metrics:
         self._requests.labels(method, route, str(status)).observe(seconds)
 
     def verified(self, surface: str, result: str) -> None:
-        """A token was good, may not do what was asked (`forbidden`), or why it is not good."""
-        self._verifications.labels(surface, result).inc()
+        """A token was good, may not do what was asked (`forbidden`), or why it is not good.
+
+        Called by one thread, the one that answers.
+        """
+        self._verifications[surface, result] += 1
+
+
+class _Verifications:
+    """What was counted without a lock, as Prometheus reads it."""
+
+    def __init__(self, counted: Mapping[tuple[str, str], int]) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "keyturn_verifications",
+            "Tokens that were asked about, where, and what they turned out to be.",
+            labels=["surface", "result"],
+        )
+        for labels, count in list(self._counted.items()):
+            family.add_metric(labels, count)
+        yield family

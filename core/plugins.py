@@ -94,7 +94,9 @@ class Ports:
 class Plugin(BaseModel):
     """The base of every sink and notifier. A repr never shows a secret field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
     kind: ClassVar[str]
     family: ClassVar[Family]

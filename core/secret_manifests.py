@@ -53,7 +53,9 @@ Value = Annotated[SecretStr, AfterValidator(_check_value)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Collaborator(_Part):
@@ -80,7 +82,7 @@ class SecretGroupManifest(_Part):
 class GivenSecret(BaseModel):
     """A key and its value; without a value, the key stays as it is."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
     key: Key
     value: Value | None = None

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from api.serving import settle
 from core.callers import Caller, Seen, Tally
 from core.ids import new_id
 from models import Delivery, DeliveryState, TokenRow
@@ -76,6 +77,7 @@ def measure(world: World) -> tuple[dict[str, tuple[float, float]], int]:
             "security settings": "/settings/security",
             "secret groups": "/secret-groups",
         }
+        settle()
         found = {name: _time(http, path) for name, path in pages.items()}
         return found, _first_load(http)
 

@@ -56,10 +56,9 @@ def commands() -> dict[str, set[str]]:
 
 
 def _below(command: Any, path: str) -> Iterator[tuple[str, set[str]]]:
-    below = getattr(command, "commands", None)
-    if below is None:
+    if not hasattr(command, "list_commands"):
         options = {option for one in command.params for option in one.opts if option[:2] == "--"}
         yield path, options - {"--help"}
         return
-    for name, one in below.items():
-        yield from _below(one, f"{path} {name}".strip())
+    for name in command.list_commands(None):
+        yield from _below(command.get_command(None, name), f"{path} {name}".strip())

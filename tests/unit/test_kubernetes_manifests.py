@@ -5,11 +5,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-import typer.main
 import yaml
 
-from cli.main import app
 from core.settings import Settings
+from tests.support.command import commands
 
 FILE = Path(__file__).parents[2] / "deploy" / "kubernetes" / "keyturn.yaml"
 OBJECTS = list(yaml.safe_load_all(FILE.read_text()))
@@ -45,12 +44,9 @@ def test_every_process_is_locked_down(name: str):
 
 @pytest.mark.parametrize("name", PODS)
 def test_every_process_runs_a_command_that_there_is(name: str):
-    commands = typer.main.get_command(app).commands
-
     command, *options = CONTAINERS[name]["args"]
-    known = {opt for parameter in commands[command].params for opt in parameter.opts}
 
-    assert {option for option in options if option.startswith("--")} <= known
+    assert {option for option in options if option.startswith("--")} <= commands()[command]
 
 
 def test_every_variable_is_a_setting_and_no_secret_is_written_out():
