@@ -42,7 +42,7 @@ run: install ## start Keyturn with a demo: one account, turned every 60 s
 	$(BIN)/keyturn up --demo
 
 test: .venv/.dev .venv/.tfy .venv/.oidc ## the whole test suite, on all cores
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: .venv/.dev ## the gates: style, types, layers, migrations
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ import json
 import select
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -116,7 +117,8 @@ def test_bytes_that_are_no_json_are_refused_by_name(http: httpx.Client, body: by
 
 
 def test_a_head_that_does_not_end_is_refused(server: str):
-    with raw(server) as line:
+    answer = b"HTTP/1.1 400 "  # whoever sends on may be hung up on before they read it
+    with raw(server) as line, suppress(ConnectionError):
         line.sendall(b"GET /healthz HTTP/1.1\r\nHost: keyturn\r\nX-Long: ")
         for _ in range(1_000):
             if select.select([line], [], [], 0)[0]:

@@ -25,8 +25,8 @@ POLICY = (
 FIRST_LOAD = 150_000
 OPEN = {
     "/sign-in",
-    "/sign-in/with/{name}",
-    "/sign-in/with/{name}/done",
+    "/sign-in/at/{provider_id}",
+    "/sign-in/back",
     "/welcome",
     "/{path:path}",
 }
