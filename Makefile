@@ -66,6 +66,9 @@ picture: .venv/.dev ## draw docs/pictures/demo.svg from what the demo shows in a
 samples: .venv/.dev ## render docs/notifiers/samples: every notice in every medium (pictures need chromium)
 	$(BIN)/python -m tests.notice_samples
 
+console: .venv/.dev ## take the pictures in docs/console, of a demo (needs chromium)
+	$(BIN)/python -m tests.console_pictures
+
 format: .venv/.dev ## put the code into its one shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -84,6 +84,18 @@ def fill_people(world: World) -> dict[str, str]:
             "conditions": [{"claim": "repository_owner_id", "equals": "4711"}],
         },
     )
+    put_identity_provider(
+        runtime,
+        admin,
+        {
+            "name": "okta",
+            "issuer": "https://acme.okta.com",
+            "jwks_uri": "http://127.0.0.1:1/jwks",
+            "audiences": ["api://keyturn"],
+            "users": "email",
+            "sign_in": {"client_id": "keyturn-console"},
+        },
+    )
     group = put_secret_group(
         runtime,
         admin,

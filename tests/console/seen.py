@@ -102,7 +102,7 @@ SEEN = (
     Seen("group-edit", "/secret-groups/{group}/edit", "Who may use shared-keys"),
     Seen("group-delete", "/secret-groups/{group}", "Delete secret group", opens="Delete"),
     Seen("providers", "/settings/identity-providers", "Identity providers"),
-    Seen("provider", "/settings/identity-providers/{provider}", "github"),
+    Seen("provider", "/settings/identity-providers/{provider}", "github", is_pictured=True),
     Seen("provider-edit", "/settings/identity-providers/{provider}/edit", "Edit github"),
     Seen("provider-delete", "/settings/identity-providers/{provider}/delete", "Delete identity"),
     Seen("jwt", "/settings/identity-providers/explain", "Try a JWT"),
