@@ -104,8 +104,10 @@ class Live:
 
     def look(self) -> None:
         """One look, for whoever is concerned; none if nobody listens."""
-        if self._listeners:
-            self._tell(self._feed.look())
+        with self._lock:
+            tenants = {one.tenant_id for one in self._listeners}
+        if tenants:
+            self._tell(self._feed.look(tenants))
 
     def _tell(self, heard: Heard) -> None:
         with self._lock:

@@ -1,13 +1,18 @@
-"""What has happened lately, for all who wait in one process: one query, however many they are."""
+"""What has happened lately, for all who wait in one process, however many they are.
+
+Events tell at once; what leaves none is heard of when its audit row is chained, a tick later.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
 
-from models import Event
+from models import AuditChain, AuditRow, Event
 from services.runtime import Runtime
 
 _MOST = 2_000  # of a look; more is as if everything had changed
@@ -37,22 +42,45 @@ class EventFeed:
         self._runtime = runtime
         self._seen: frozenset[UUID] = frozenset()
         self._since: datetime | None = None
+        self._chained: dict[UUID, int] = {}
 
-    def look(self) -> Heard:
-        """What has happened since the last look; the first one answers nothing."""
+    def look(self, tenants: Collection[UUID] = ()) -> Heard:
+        """What has happened to these tenants since the last look; their first answers nothing."""
+        with self._runtime.database.reading() as session:
+            events = self._events(session)
+            acts = self._acts(session, tenants)
+        return Heard(
+            {row.tenant_id for row in (*events, *acts)},
+            {row.account_id for row in (*events, *acts) if row.account_id},
+            is_much=max(len(events), len(acts)) >= _MOST,
+        )
+
+    def _events(self, session: Session) -> list[Row[Any]]:
         now = self._runtime.now()
         since = (self._since or now) - _OVERLAP
-        with self._runtime.database.reading() as session:
-            rows = session.execute(
-                select(Event.id, Event.tenant_id, Event.account_id)
-                .where(Event.at >= since)
-                .order_by(Event.at.desc())
-                .limit(_MOST)
-            ).all()
-        new = [row for row in rows if row.id not in self._seen]
+        rows = session.execute(
+            select(Event.id, Event.tenant_id, Event.account_id)
+            .where(Event.at >= since)
+            .order_by(Event.at.desc())
+            .limit(_MOST)
+        ).all()
+        new: list[Row[Any]] = [row for row in rows if row.id not in self._seen]
         is_first, self._since = self._since is None, now
         self._seen = frozenset(row.id for row in rows)
-        if is_first:
-            return Heard()
-        accounts = {row.account_id for row in new if row.account_id}
-        return Heard({row.tenant_id for row in new}, accounts, is_much=len(new) == _MOST)
+        return [] if is_first else new
+
+    def _acts(self, session: Session, tenants: Collection[UUID]) -> list[Row[Any]]:
+        """What the audit log tells of, by its chain: what was done to whom."""
+        chain = AuditChain
+        wanted = select(chain.tenant_id, chain.number).where(chain.tenant_id.in_(tenants))
+        heads = {row.tenant_id: row.number for row in session.execute(wanted)}
+        before, self._chained = self._chained, {one: heads.get(one, 0) for one in tenants}
+        found: list[Row[Any]] = []
+        for tenant_id, number in self._chained.items():
+            if number > (last := before.get(tenant_id, number)):
+                found += session.execute(
+                    select(AuditRow.tenant_id, AuditRow.subject_id.label("account_id"))
+                    .where(AuditRow.tenant_id == tenant_id, AuditRow.number > last)
+                    .limit(_MOST)
+                )
+        return found

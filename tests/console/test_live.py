@@ -9,6 +9,7 @@ from console.app import Console
 from core.actors import Actor
 from services.accounts import account_life
 from services.accounts.accounts import put_account
+from services.audit.audit_chain import chain_due
 from services.operation.bootstrap import ensure_tenant
 from services.watching.event_feed import EventFeed
 from tests.console.visits import Visitor, Visitors
@@ -65,6 +66,26 @@ def test_a_page_hears_that_something_has_happened(world: World, live: Console, v
 
     page.join(PATIENCE)
     assert page.heard == ["retry: 2000", "", "event: changed"]
+
+
+def test_what_leaves_no_event_is_heard_of_when_it_is_chained(
+    world: World, live: Console, visitors: Visitors
+):
+    mine, _ = world.create("mine", auto_rotate=HOURLY)
+    page = Listening(visitors.by_http(visitors.admin()), str(mine.id))
+    chain_due(world.runtime)
+    live.live.look()
+
+    world.put("other", tags={"of": "another"})
+    chain_due(world.runtime)
+    live.live.look()
+    assert page.is_alive()
+    world.put("mine", auto_rotate=HOURLY, tags={"env": "production"})
+    chain_due(world.runtime)
+
+    page.join(PATIENCE)
+    assert page.heard is not None
+    assert page.heard[-1] == "event: changed"
 
 
 def test_a_page_about_one_account_hears_of_that_one_alone(
@@ -124,7 +145,7 @@ def test_the_feed_answers_each_event_once_and_says_whose_it_is(world: World):
     world.create("before")
     other = ensure_tenant(world.runtime, "umbrella", limits=LIMITS, admin_email="a@u.example")
 
-    assert feed.look().tenants == ()
+    assert feed.look().tenants == set()
     account, _ = world.create()
     heard = feed.look()
 
