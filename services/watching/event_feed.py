@@ -6,14 +6,15 @@ Events tell at once; what leaves none is heard of when its audit row is chained,
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models import AuditChain, AuditRow, Event
 from services.runtime import Runtime
+
+_Told = tuple[UUID, UUID | None]  # a tenant, and what it was about
 
 _MOST = 2_000  # of a look; more is as if everything had changed
 # An event is dated before its commit: what is committed this much later is still found.
@@ -50,12 +51,12 @@ class EventFeed:
             events = self._events(session)
             acts = self._acts(session, tenants)
         return Heard(
-            {row.tenant_id for row in (*events, *acts)},
-            {row.account_id for row in (*events, *acts) if row.account_id},
+            {tenant_id for tenant_id, _ in (*events, *acts)},
+            {account_id for _, account_id in (*events, *acts) if account_id},
             is_much=max(len(events), len(acts)) >= _MOST,
         )
 
-    def _events(self, session: Session) -> list[Row[Any]]:
+    def _events(self, session: Session) -> list[_Told]:
         now = self._runtime.now()
         since = (self._since or now) - _OVERLAP
         rows = session.execute(
@@ -64,23 +65,24 @@ class EventFeed:
             .order_by(Event.at.desc())
             .limit(_MOST)
         ).all()
-        new: list[Row[Any]] = [row for row in rows if row.id not in self._seen]
+        new = [row for row in rows if row.id not in self._seen]
         is_first, self._since = self._since is None, now
         self._seen = frozenset(row.id for row in rows)
-        return [] if is_first else new
+        return [] if is_first else [(row.tenant_id, row.account_id) for row in new]
 
-    def _acts(self, session: Session, tenants: Collection[UUID]) -> list[Row[Any]]:
+    def _acts(self, session: Session, tenants: Collection[UUID]) -> list[_Told]:
         """What the audit log tells of, by its chain: what was done to whom."""
         chain = AuditChain
         wanted = select(chain.tenant_id, chain.number).where(chain.tenant_id.in_(tenants))
         heads = {row.tenant_id: row.number for row in session.execute(wanted)}
         before, self._chained = self._chained, {one: heads.get(one, 0) for one in tenants}
-        found: list[Row[Any]] = []
+        found: list[_Told] = []
         for tenant_id, number in self._chained.items():
             if number > (last := before.get(tenant_id, number)):
-                found += session.execute(
-                    select(AuditRow.tenant_id, AuditRow.subject_id.label("account_id"))
+                subjects = session.scalars(
+                    select(AuditRow.subject_id)
                     .where(AuditRow.tenant_id == tenant_id, AuditRow.number > last)
                     .limit(_MOST)
                 )
+                found += [(tenant_id, subject) for subject in subjects]
         return found
