@@ -16,13 +16,10 @@ GOOD, BAD = 500, 4
 ANN, ONCALL = PEOPLE
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
-    url = f"sqlite:///{tmp_path / 'keyturn.db'}"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
+@pytest.fixture
+def outage(postgres_url: str, tmp_path: Path) -> Iterator[Outage]:
     with (
-        new_world(url, tmp_path / "files", digest_window="60s") as world,
+        new_world(postgres_url, tmp_path / "files", digest_window="60s") as world,
         outage_of(world) as made,
     ):
         yield made

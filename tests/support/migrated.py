@@ -6,8 +6,9 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
+from core.errors import Unready
 from services.database import Database
-from services.operation.migrating import migrate
+from services.operation.migrating import check_schema, migrate
 
 _SQLITE = "sqlite:///"
 
@@ -18,6 +19,14 @@ def migrate_by_copy(url: str) -> None:
     if url.startswith(_SQLITE) and not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(_schema())
+
+
+def migrate_unless_copied(database: Database) -> None:
+    """Looks first, which takes a tenth of what Alembic does."""
+    try:
+        check_schema(database)
+    except Unready:
+        migrate(database)
 
 
 def migrated(url: str) -> str:

@@ -29,12 +29,11 @@ from services.delivery import draining, lanes
 from services.engine import expiry, rotation
 from services.integrations import integrations
 from services.operation.bootstrap import ensure_installation, ensure_tenant
-from services.operation.migrating import migrate
 from services.operation.tenants import Limits
 from services.runtime import Runtime, build
 from services.verify.verification import Rejected, Verified, verify
 from tests.support.manual_clock import ManualClock
-from tests.support.migrated import migrate_by_copy
+from tests.support.migrated import migrate_by_copy, migrate_unless_copied
 
 LIMITS = Limits(
     smallest_interval=timedelta(seconds=1),
@@ -204,7 +203,7 @@ def new_world(url: str, folder: Path, **settings: Any) -> Iterator[World]:
     )
     runtime = build(configured, clock=clock, bell=RecordingBell())
     try:
-        migrate(runtime.database)
+        migrate_unless_copied(runtime.database)
         ensure_installation(runtime)
         tenant_id = ensure_tenant(runtime, "acme", limits=LIMITS, admin_email="admin@example.com")
         yield World(runtime, clock, tenant_id, folder)
