@@ -5,10 +5,11 @@ beats as processes of their own. What is broken when comes from a seed, so a fai
 """
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,7 @@ class Chaos:
     postgres: Postgres
     redis: RedisServer
     client: httpx.Client
+    clock_file: Path
     accounts: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
 
@@ -60,11 +62,19 @@ class Chaos:
         threading.Event().wait(1)
         self.outside.mail.start()
 
+    def step_clock(self) -> None:
+        """The second worker's host goes to another time, some minutes ahead or behind."""
+        steps = {"+0000.000s": "+0300.000s", "+0300.000s": "-0300.000s", "-0300.000s": "+0000.000s"}
+        offset = steps[self.clock_file.read_text().strip()]
+        with self.clock_file.open("r+b", buffering=0) as file:
+            file.write(f"{offset}\n".encode())
+
     @property
     def acts(self) -> dict[str, Callable[[], None]]:
         return {
             "worker 0 killed": self.kill("worker-0"),
             "worker 1 killed": self.kill("worker-1"),
+            "a worker's clock stepped": self.step_clock,
             "beat 0 killed": self.kill("beat-0"),
             "beat 1 killed": self.kill("beat-1"),
             "answers lost": self.lose_answers,
@@ -109,11 +119,14 @@ def chaos(tmp_path: Path, outside: Outside) -> Iterator[Chaos]:
         ):
             client.headers["Authorization"] = f"Bearer {keyturn.prepare()}"
             keyturn.start("api", "api", "--port", str(keyturn.port))
+            clock_file = tmp_path / "clock"
+            clock_file.write_text("+0000.000s\n")
+            keyturn.start("worker-0", "worker")
+            keyturn.start("worker-1", "worker", clock_file=clock_file)
             for number in range(2):
-                keyturn.start(f"worker-{number}", "worker")
                 keyturn.start(f"beat-{number}", "beat")
             keyturn.wait_ready()
-            made = Chaos(keyturn, outside, postgres, redis, client)
+            made = Chaos(keyturn, outside, postgres, redis, client, clock_file)
             for manifest in outside.manifests():
                 for integration in manifest["integrations"]:
                     if integration["name"] in {"kv-main", "secrets", "mail"}:
@@ -167,6 +180,15 @@ def test_two_hundred_rotations_survive_kills_restarts_outages_and_lost_answers(
     check_tokens(chaos)
     check_stores(chaos)
     check_notices(chaos)
+    check_clock(chaos)
+
+
+def check_clock(chaos: Chaos) -> None:
+    """The worker has lived in another time indeed."""
+    log = (chaos.keyturn.folder / "worker-1.log").read_text()
+    seen = sorted(re.findall(r'"timestamp": "([^"]+)"', log))
+    first, last = map(datetime.fromisoformat, (seen[0], seen[-1]))
+    assert last - first > timedelta(minutes=5)
 
 
 def check_tokens(chaos: Chaos) -> None:

@@ -16,6 +16,7 @@ import psycopg
 
 from core.sealing import MasterKey
 from tests.support.ports import free_port
+from tests.support.postgres_binaries import faketime_library
 from tests.support.waiting import eventually
 
 KEYTURN = str(Path(sys.executable).with_name("keyturn"))
@@ -67,6 +68,16 @@ class Process:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
         raise AssertionError("no VmRSS")
+
+
+def _clock_of(clock_file: Path) -> dict[str, str]:
+    return {
+        "LD_PRELOAD": str(faketime_library()),
+        "FAKETIME_TIMESTAMP_FILE": str(clock_file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
 
 
 class Installation:
@@ -128,10 +139,14 @@ class Installation:
         )  # fmt: skip
         return out.read_text().strip()
 
-    def start(self, name: str, *arguments: str) -> Process:
-        """Starts a process; a name that was used before is that process again."""
+    def start(self, name: str, *arguments: str, clock_file: Path | None = None) -> Process:
+        """Starts a process; a name that was used before is that process again.
+
+        With a `clock_file` its host's clock is off by what the file says, `+0300.000s`.
+        """
         if name not in self.processes:
-            self.processes[name] = Process(name, list(arguments), self.env, self.folder)
+            clock = {} if clock_file is None else _clock_of(clock_file)
+            self.processes[name] = Process(name, list(arguments), self.env | clock, self.folder)
         self.processes[name].start()
         return self.processes[name]
 
