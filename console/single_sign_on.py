@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -58,7 +59,8 @@ def begin(provider_id: UUID, request: Request, runtime: TheRuntime) -> Response:
     parts_of(request).logins.begin(address_of(request))
     begun = begin_sign_in(runtime, provider_id, back_to(runtime))
     response = RedirectResponse(begun.url, HTTPStatus.SEE_OTHER)
-    kept = f"{begun.kept.reveal()} {local_path(request.query_params.get('next', '/'))}"
+    path = quote(local_path(request.query_params.get("next", "/")))  # cookies are ASCII
+    kept = f"{begun.kept.reveal()} {path}"
     response.set_cookie(
         _COOKIE,
         kept,
@@ -75,7 +77,7 @@ def begin(provider_id: UUID, request: Request, runtime: TheRuntime) -> Response:
 def finish(request: Request, runtime: TheRuntime, show: Show) -> Response:
     """Back from the provider: a new session, and on to where the person was going."""
     kept, _, path = request.cookies.get(_COOKIE, "").partition(" ")
-    path = local_path(path)
+    path = local_path(unquote(path))
     try:
         with parts_of(request).logins.attempt(address_of(request)):
             opened = _opened(request, runtime, kept)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import httpx
@@ -161,6 +162,16 @@ def test_a_person_who_declined_is_told_and_what_the_provider_says_is_escaped(
     answer = anybody.get(BACK, params={"error": "access_denied<script>"})
 
     assert "Your provider let nobody in (access_denied&lt;script&gt;)" in answer.text
+
+
+def test_it_leads_back_to_an_address_in_any_script(
+    anybody: httpx.Client, trusted: UUID, provider: OidcProvider
+):
+    url = there(anybody, trusted, "/virtual-accounts?q=ключ€")
+
+    answer = back(anybody, provider, url)
+
+    assert unquote(answer.headers["location"]) == "/virtual-accounts?q=ключ€"
 
 
 def test_it_leads_to_no_other_site(anybody: httpx.Client, trusted: UUID, provider: OidcProvider):

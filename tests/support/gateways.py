@@ -54,6 +54,7 @@ class Kind:
     command: Callable[[Path], list[str]]
     asks: bool = True  # whether its sample can ask for a permission by query
     strips_unknown: bool = True  # whether X-Keyturn-Anything is stripped too
+    when_away: tuple[int, ...] = (502, 503)  # what clients get while Keyturn is away
 
 
 def _nginx(folder: Path) -> list[str]:
@@ -90,7 +91,7 @@ KINDS = {
         Kind("nginx", "nginx/keyturn.conf", _nginx, strips_unknown=False),
         Kind("envoy", "envoy/envoy.yaml", _envoy, asks=False),
         Kind("caddy", "caddy/Caddyfile", _caddy),
-        Kind("traefik", "traefik/keyturn.yaml", _traefik),
+        Kind("traefik", "traefik/keyturn.yaml", _traefik, when_away=(500,)),
     )
 }
 
